@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory that an untrusted peer can write: the only way to touch it.
+ *
+ * The peer may change any byte at any time, whatever the protocol says. So
+ * every shared word is a struct of its own type, which no expression can read
+ * by accident, and is accessed by the named operations below: each fetches or
+ * stores exactly once and states its ordering. Take a value once into a local,
+ * check the local, use the local.
+ *
+ * What the orderings are for:
+ *  - acquire/release pass data and the licence to reuse its bytes;
+ *  - a full fence orders a store before a later load of something else. It is
+ *    needed only where two ends each store one word and then look at the
+ *    other's ("I published; does anybody sleep?" against "I sleep; was
+ *    anything published?"): without it both may miss the other.
+ *
+ * This header depends on the C compiler alone (gcc or clang, C11 or later).
+ * Two users embed it unchanged: a hosted library, and a program that defines
+ * SHM_MODEL and supplies the same operations on simulated memory.
+ */
+#ifndef XENCHAN_SHM_SHM_H
+#define XENCHAN_SHM_SHM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct shm_u8 {
+	uint8_t v;
+};
+
+struct shm_u16 {
+	uint16_t v;
+};
+
+struct shm_u32 {
+	uint32_t v;
+};
+
+/* A byte of payload: copied, never interpreted in place. */
+struct shm_byte {
+	uint8_t v;
+};
+
+#ifdef SHM_MODEL
+#include "shm-model.h"
+#else
+
+/* One fetch, no ordering. */
+static inline uint8_t shm_load_u8(const struct shm_u8 *p)
+{
+	return __atomic_load_n(&p->v, __ATOMIC_RELAXED);
+}
+
+static inline uint16_t shm_load_u16(const struct shm_u16 *p)
+{
+	return __atomic_load_n(&p->v, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t shm_load_u32(const struct shm_u32 *p)
+{
+	return __atomic_load_n(&p->v, __ATOMIC_RELAXED);
+}
+
+/* One fetch; what the writer stored before its release is seen after it. */
+static inline uint8_t shm_load_acquire_u8(const struct shm_u8 *p)
+{
+	return __atomic_load_n(&p->v, __ATOMIC_ACQUIRE);
+}
+
+static inline uint32_t shm_load_acquire_u32(const struct shm_u32 *p)
+{
+	return __atomic_load_n(&p->v, __ATOMIC_ACQUIRE);
+}
+
+/* One store, no ordering. */
+static inline void shm_store_u8(struct shm_u8 *p, uint8_t v)
+{
+	__atomic_store_n(&p->v, v, __ATOMIC_RELAXED);
+}
+
+static inline void shm_store_u16(struct shm_u16 *p, uint16_t v)
+{
+	__atomic_store_n(&p->v, v, __ATOMIC_RELAXED);
+}
+
+static inline void shm_store_u32(struct shm_u32 *p, uint32_t v)
+{
+	__atomic_store_n(&p->v, v, __ATOMIC_RELAXED);
+}
+
+/* One store; everything before it is seen by whoever acquires it. */
+static inline void shm_store_release_u8(struct shm_u8 *p, uint8_t v)
+{
+	__atomic_store_n(&p->v, v, __ATOMIC_RELEASE);
+}
+
+static inline void shm_store_release_u32(struct shm_u32 *p, uint32_t v)
+{
+	__atomic_store_n(&p->v, v, __ATOMIC_RELEASE);
+}
+
+/* Orders every access before it against every access after it. */
+static inline void shm_fence(void)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/*
+ * A store-release followed by a full fence: what a publisher needs before it
+ * asks whether anybody sleeps. On x86 one locked instruction does both.
+ */
+static inline void shm_publish_u32(struct shm_u32 *p, uint32_t v)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	(void)__atomic_exchange_n(&p->v, v, __ATOMIC_SEQ_CST);
+#else
+	shm_store_release_u32(p, v);
+	shm_fence();
+#endif
+}
+
+static inline void shm_publish_u8(struct shm_u8 *p, uint8_t v)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	(void)__atomic_exchange_n(&p->v, v, __ATOMIC_SEQ_CST);
+#else
+	shm_store_release_u8(p, v);
+	shm_fence();
+#endif
+}
+
+/*
+ * Read-modify-write of a byte that the peer writes too, as a full fence.
+ *
+ * Where the processor has one instruction for it, that cannot be delayed by
+ * the peer. Elsewhere (Arm before LSE) it is a load-exclusive loop, which a
+ * peer that keeps writing can keep failing for ever (XSA-295); so the loop is
+ * bounded, and a false return means "the peer would not let us": treat it as
+ * a peer that lies. *old is the value before.
+ */
+#define SHM_RMW_TRIES 4096
+
+#if !defined(SHM_BOUNDED_RMW) && (defined(__x86_64__) || defined(__i386__) || \
+				  defined(__ARM_FEATURE_ATOMICS))
+static inline bool shm_try_or_u8(struct shm_u8 *p, uint8_t bits, uint8_t *old)
+{
+	*old = __atomic_fetch_or(&p->v, bits, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+static inline bool shm_try_and_u8(struct shm_u8 *p, uint8_t bits, uint8_t *old)
+{
+	*old = __atomic_fetch_and(&p->v, bits, __ATOMIC_SEQ_CST);
+	return true;
+}
+#else
+static inline bool shm_try_mask_u8(struct shm_u8 *p, uint8_t keep, uint8_t set,
+				   uint8_t *old)
+{
+	uint8_t v = shm_load_u8(p);
+
+	for (int i = 0; i < SHM_RMW_TRIES; i++) {
+		if (__atomic_compare_exchange_n(
+			    &p->v, &v, (uint8_t)((v & keep) | set), true,
+			    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+			shm_fence();
+			*old = v;
+			return true;
+		}
+	}
+	return false;
+}
+
+static inline bool shm_try_or_u8(struct shm_u8 *p, uint8_t bits, uint8_t *old)
+{
+	return shm_try_mask_u8(p, 0xff, bits, old);
+}
+
+static inline bool shm_try_and_u8(struct shm_u8 *p, uint8_t bits, uint8_t *old)
+{
+	return shm_try_mask_u8(p, bits, 0, old);
+}
+#endif
+
+/*
+ * Payload. The peer may write while we copy: the copy is then garbage of the
+ * peer's own making, and nothing else. Ordered by the index operations around
+ * it, not by itself.
+ */
+static inline void shm_copy_from(void *dst, const struct shm_byte *src,
+				 size_t n)
+{
+	memcpy(dst, (const void *)src, n);
+}
+
+static inline void shm_copy_to(struct shm_byte *dst, const void *src, size_t n)
+{
+	memcpy((void *)dst, src, n);
+}
+
+static inline void shm_zero(struct shm_byte *dst, size_t n)
+{
+	memset((void *)dst, 0, n);
+}
+
+#endif /* SHM_MODEL */
+#endif
