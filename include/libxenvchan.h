@@ -44,8 +44,8 @@ struct xentoollog_logger;
 /* One direction of a vchan. */
 struct libxenvchan_ring {
 	struct ring_shared *shr; /* its indices, in the shared page */
-	void *buffer;		 /* its bytes, in the page or in pages of theirs */
-	int order;		 /* it holds 1 << order bytes */
+	void *buffer;            /* its bytes, in that page or in others */
+	int order;               /* it holds 1 << order bytes */
 };
 
 /*

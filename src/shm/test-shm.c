@@ -40,7 +40,7 @@ static void bits_of_the_other_end_survive(void **state)
 {
 	struct shm_u8 b = { 0x20 };
 	pthread_t t;
-	uint8_t old;
+	uint8_t old = 0;
 
 	assert_int_equal(pthread_create(&t, NULL, toggle_high_bit, &b), 0);
 	for (int i = 0; i < ROUNDS; i++) {

@@ -1,0 +1,92 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# The Debian packages that this project uses, and why; installs the missing
+# ones when run as root, otherwise names them and the command, and fails.
+#
+# usage: build-aux/packages.sh SET...      sets: build, test, lab
+set -eu
+
+# set     package               why
+packages() {
+	cat <<-END
+	build     gcc                   the compiler
+	build     libc6-dev             C library headers
+	build     meson                 the build system; brings ninja and python3
+	build     ninja-build           runs the build
+	build     pkg-config            finds libraries, for us and in the README
+	build     libxen-dev            Xen's headers, libxen{store,gnttab,evtchn}
+	build     libuv1-dev            xenhost: event loop
+	build     uthash-dev            xenhost: tables
+	build     xenstore-utils        xenstore-ls and others, shown by ./demo
+	test      libcmocka-dev         unit tests
+	test      clang                 the second compiler
+	test      clang-format          layout of the sources
+	test      valgrind              memory errors in the unit tests
+	test      mandoc                lint of the manual pages
+	test      shellcheck            lint of the scripts
+	test      abigail-tools         abidiff of the drop-in library
+	test      libxenmisc4.17        Debian's libxenvchan, to compare with
+	test      xen-utils-4.17        Debian's vchan-socket-proxy, run unmodified
+	lab       qemu-system-x86       runs the real Xen
+	lab       cpio                  builds the guests' file systems
+	lab       xz-utils              unpacks the guests' kernel
+	END
+}
+
+say() {
+	echo "packages: $*" >&2
+}
+
+is_installed() {
+	dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^ii'
+}
+
+# Prints the packages of the sets given that are not installed.
+missing() {
+	for set; do
+		packages | while read -r in name _; do
+			[ "$in" = "$set" ] || continue
+			is_installed "$name" || echo "$name"
+		done
+	done
+}
+
+has_lists() {
+	ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1
+}
+
+# Lists may be absent or name packages that the mirror has replaced: then
+# the first try fails, and a second one with fresh lists counts.
+install() {
+	apt="apt-get -q -y --no-install-recommends -o Dpkg::Use-Pty=0"
+	export DEBIAN_FRONTEND=noninteractive
+	# shellcheck disable=SC2086 # $apt is a list of words
+	if has_lists && $apt install "$@" >&2; then
+		return
+	fi
+	say "fetching fresh package lists"
+	# shellcheck disable=SC2086
+	$apt update >&2 && $apt install "$@" >&2
+}
+
+main() {
+	[ $# -gt 0 ] || { say "usage: $0 build|test|lab ..."; exit 2; }
+	if ! command -v dpkg-query >/dev/null; then
+		say "not a Debian system; the equivalents of these are needed:"
+		packages >&2
+		return
+	fi
+	names=$(missing "$@" | tr '\n' ' ')
+	[ -n "$names" ] || return 0
+	if [ "$(id -u)" != 0 ]; then
+		say "missing: $names"
+		say "as root: apt-get install --no-install-recommends $names"
+		exit 1
+	fi
+	say "installing $names"
+	# shellcheck disable=SC2086 # $names is a list of words
+	install $names || { say "installing failed: $names"; exit 1; }
+}
+
+main "$@"
