@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state of one event-channel port, in one word of shared memory, so that
+ * an event needs no round trip to the host.
+ *
+ * A port has two flags, and every change of them is one compare-and-swap:
+ *
+ *   flags            notify            take           unmask
+ *   IDLE             PENDING, kick     -              -
+ *   PENDING          -                 MASKED         -
+ *   MASKED           MASKED|PENDING    -              IDLE
+ *   MASKED|PENDING   -                 -              PENDING, kick
+ *
+ * "kick" asks the caller to write 1 to the eventfd of the port's handle. As on
+ * Xen, taking an event masks its port, a port that is masked remembers one
+ * event, and events that nobody took yet are one event.
+ *
+ * The other 30 bits are the generation of the port's binding. The host gives
+ * each binding a new one; whoever cached the way to a port notices by it that
+ * the port is no longer what it was (freed, bound to another, given away).
+ *
+ * An event carries the writes made before it: notify releases and take
+ * acquires. Both are a read-modify-write even where no flag changes: a notify
+ * that finds PENDING must still come before the take that reads its word, or
+ * the reader could miss what was written before this event.
+ */
+#ifndef XENCHAN_XENHOST_PORT_WORD_H
+#define XENCHAN_XENHOST_PORT_WORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum port_word_flag {
+	PORT_WORD_IDLE = 0,
+	PORT_WORD_PENDING = 1,
+	PORT_WORD_MASKED = 2,
+};
+
+#define PORT_WORD_FLAGS 3u
+#define PORT_WORD_GEN_SHIFT 2
+#define PORT_WORD_GEN_MAX (UINT32_MAX >> PORT_WORD_GEN_SHIFT)
+
+/* Reached through the functions below only: peers write it at any time. */
+struct port_word {
+	uint32_t bits;
+};
+
+/* What port_word_notify asks of its caller. */
+enum port_word_result {
+	PORT_WORD_QUIET, /* delivered or remembered; nothing to do */
+	PORT_WORD_KICK,  /* write the eventfd */
+	PORT_WORD_STALE, /* another generation: the word was left alone */
+};
+
+static inline uint32_t port_word_make(uint32_t gen, uint32_t flags)
+{
+	return gen << PORT_WORD_GEN_SHIFT | flags;
+}
+
+/* Starts the word over; for the host, while nobody is bound to the port. */
+static inline void port_word_reset(struct port_word *w, uint32_t gen,
+				   enum port_word_flag flags)
+{
+	__atomic_store_n(&w->bits, port_word_make(gen, flags),
+			 __ATOMIC_RELEASE);
+}
+
+static inline uint32_t port_word_gen(const struct port_word *w)
+{
+	/* pairs with the release in port_word_set_gen */
+	return __atomic_load_n(&w->bits, __ATOMIC_ACQUIRE) >>
+	       PORT_WORD_GEN_SHIFT;
+}
+
+static inline enum port_word_flag port_word_flags(const struct port_word *w)
+{
+	return __atomic_load_n(&w->bits, __ATOMIC_ACQUIRE) & PORT_WORD_FLAGS;
+}
+
+/* One attempt to replace *old; on failure *old is what the word holds now. */
+static inline bool port_word_cas(struct port_word *w, uint32_t *old,
+				 uint32_t bits)
+{
+	return __atomic_compare_exchange_n(&w->bits, old, bits, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/* A new binding: what is pending or masked stays so. */
+static inline void port_word_set_gen(struct port_word *w, uint32_t gen)
+{
+	uint32_t old = __atomic_load_n(&w->bits, __ATOMIC_RELAXED);
+
+	while (!port_word_cas(w, &old,
+			      port_word_make(gen, old & PORT_WORD_FLAGS)))
+		;
+}
+
+/* Raises an event, if the word's binding still is of generation gen. */
+static inline enum port_word_result port_word_notify(struct port_word *w,
+						     uint32_t gen)
+{
+	uint32_t old = __atomic_load_n(&w->bits, __ATOMIC_RELAXED);
+
+	do {
+		if (old >> PORT_WORD_GEN_SHIFT != gen)
+			return PORT_WORD_STALE;
+		/* pairs with the acquire in port_word_take */
+	} while (!port_word_cas(w, &old, old | PORT_WORD_PENDING));
+
+	return old & PORT_WORD_FLAGS ? PORT_WORD_QUIET : PORT_WORD_KICK;
+}
+
+/* Takes the event of a port that has one to deliver, and masks the port. */
+static inline bool port_word_take(struct port_word *w)
+{
+	uint32_t old = __atomic_load_n(&w->bits, __ATOMIC_RELAXED);
+
+	do {
+		if ((old & PORT_WORD_FLAGS) != PORT_WORD_PENDING)
+			return false;
+		/* pairs with the release in port_word_notify */
+	} while (!port_word_cas(w, &old, old ^ PORT_WORD_FLAGS));
+
+	return true;
+}
+
+/* Whether an event came meanwhile: then write the eventfd. */
+static inline bool port_word_unmask(struct port_word *w)
+{
+	uint32_t old = __atomic_load_n(&w->bits, __ATOMIC_RELAXED);
+
+	do {
+		if (!(old & PORT_WORD_MASKED))
+			return false;
+	} while (!port_word_cas(w, &old, old & ~PORT_WORD_MASKED));
+
+	return old & PORT_WORD_PENDING;
+}
+
+#endif
