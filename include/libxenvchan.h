@@ -27,8 +27,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Programs rely on what Xen's header includes. */
+/*
+ * Programs rely on what Xen's header includes. The first has no guard: a program
+ * that has included it already must not get it twice.
+ */
+#ifndef VCHAN_NOTIFY_WRITE
 #include <xen/io/libxenvchan.h>
+#endif
 #include <xen/xen.h>
 #include <xen/sys/evtchn.h>
 #include <xenevtchn.h>
@@ -91,7 +96,6 @@ struct libxenvchan {
  *  ENOSPC        out of grants, event channels or xenstore quota
  *  ENOENT        xenstore does not answer, or does not know this domain
  *  EAGAIN        xenstore was too busy for 64 attempts at a transaction
- *  ESRCH         there is no such domain
  *  ENOMEM        out of memory
  */
 struct libxenvchan *libxenvchan_server_init(struct xentoollog_logger *logger,

@@ -31,13 +31,13 @@
 	})
 
 /*
- * Defines cleanup_NAMEp(T **) around a destroyer that accepts NULL, to be used
- * as _cleanup_(cleanup_NAMEp).
+ * Defines cleanup_NAMEp() for a variable of this pointer type, around a
+ * destroyer that accepts NULL: _cleanup_(cleanup_NAMEp).
  */
-#define DEFINE_CLEANUP(type, name, destroy)                       \
-	static inline void cleanup_##name##p(__typeof__(type) *p) \
-	{                                                         \
-		destroy(*p);                                      \
+#define DEFINE_CLEANUP(type, name, destroy)          \
+	static inline void cleanup_##name##p(type *p) \
+	{                                            \
+		destroy(*p);                         \
 	}
 
 static inline void cleanup_freep(void *p)

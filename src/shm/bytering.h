@@ -165,6 +165,16 @@ static inline void bytering_copy_in(const struct bytering *r, const void *src,
 		shm_copy_to(r->data, (const uint8_t *)src + first, n - first);
 }
 
+/* Zeroes the n bytes from our position on, which have to be ours. */
+static inline void bytering_zero(const struct bytering *r, uint32_t n)
+{
+	struct shm_byte *p;
+	uint32_t first = bytering_span(r, 0, n, &p);
+
+	shm_zero(p, first);
+	shm_zero(r->data, n - first);
+}
+
 /*
  * Moves our index over n bytes: the consumer gives back n bytes that it has
  * copied out, the producer offers n bytes that it has copied in. The release

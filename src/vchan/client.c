@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Connecting to a vchan. The server's page is untrusted: what describes the
+ * rings is fetched once, checked, and used from private memory.
+ *
+ * The page is mapped twice. First for a look, without an unmap notification:
+ * that would tell the server that a client has left, if this one then found a
+ * reason not to connect. Last with the notification, when all else is done.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
+#include "base/cleanup.h"
+#include "vchan/private.h"
+
+#define FIND_TRIES 8
+
+/* What the server's page said, fetched once. */
+struct offer {
+	unsigned int left_order, right_order;
+	uint32_t refs[2 * VCHAN_GRANTS_MAX];
+};
+
+static int find_server(struct vchan *v)
+{
+	int r = vchan_open_store(v);
+
+	if (r)
+		return r;
+	r = -EAGAIN;
+	for (int i = 0; i < FIND_TRIES && r == -EAGAIN; i++)
+		r = xen_nodes_read(v->xs, v->path, v->nodes, VCHAN_NODE_N);
+	return r ? report_failure(&v->report, STEP_FIND, -r) : 0;
+}
+
+static int read_offer(struct vchan *v, const struct vchan_page *page,
+		      struct offer *offer)
+{
+	/* Pairs with the server's release when it filled the page. */
+	uint8_t srv_live = shm_load_acquire_u8(&page->srv_live);
+	uint8_t cli_live = shm_load_u8(&page->cli_live);
+	unsigned int n;
+
+	if (srv_live == VCHAN_LIVE_GONE)
+		return report_failure(&v->report, STEP_SERVER_GONE,
+				      ECONNREFUSED);
+	if (srv_live != VCHAN_LIVE_HERE)
+		return report_failure(&v->report, STEP_PAGE, EPROTO);
+	if (cli_live == VCHAN_LIVE_HERE)
+		return report_failure(&v->report, STEP_PAGE, EBUSY);
+	offer->left_order = shm_load_u16(&page->left_order);
+	offer->right_order = shm_load_u16(&page->right_order);
+	if (!vchan_orders_valid(offer->left_order, offer->right_order))
+		return report_failure(&v->report, STEP_PAGE, EPROTO);
+	n = vchan_order_grants(offer->left_order) +
+	    vchan_order_grants(offer->right_order);
+	for (unsigned int i = 0; i < n; i++)
+		offer->refs[i] = shm_load_u32(&page->grants[i]);
+	return 0;
+}
+
+static int look_at_page(struct vchan *v, struct offer *offer)
+{
+	uint32_t ref = v->nodes[VCHAN_NODE_RING_REF].value;
+	void *page =
+		xengnttab_map_grant_ref(v->gnttab, v->domain, ref, PROT_READ);
+	int r;
+
+	if (!page)
+		return report_failure(&v->report, STEP_MAP, errno);
+	r = read_offer(v, page, offer);
+	xengnttab_unmap(v->gnttab, page, 1);
+	return r;
+}
+
+static int map_ring(struct vchan *v, unsigned int order, uint32_t *refs,
+		    struct shm_byte **pages)
+{
+	unsigned int n = vchan_order_grants(order);
+
+	if (!n)
+		return 0;
+	*pages = xengnttab_map_domain_grant_refs(v->gnttab, n, v->domain, refs,
+						 PROT_READ | PROT_WRITE);
+	if (!*pages)
+		return report_failure(&v->report, STEP_MAP, errno);
+	return 0;
+}
+
+static int map_rings(struct vchan *v, struct offer *offer)
+{
+	int r;
+
+	v->left_order = offer->left_order;
+	v->right_order = offer->right_order;
+	r = map_ring(v, v->left_order, offer->refs, &v->left_pages);
+	if (r)
+		return r;
+	return map_ring(v, v->right_order,
+			offer->refs + vchan_order_grants(v->left_order),
+			&v->right_pages);
+}
+
+static int bind_port(struct vchan *v)
+{
+	xenevtchn_port_or_error_t port;
+	int r = vchan_open_event(v);
+
+	if (r)
+		return r;
+	port = xenevtchn_bind_interdomain(
+		v->event, v->domain, v->nodes[VCHAN_NODE_EVENT_CHANNEL].value);
+	if (port < 0)
+		return report_failure(&v->report, STEP_BIND, errno);
+	v->port = (uint32_t)port;
+	return 0;
+}
+
+static int map_page(struct vchan *v)
+{
+	void *page = xengnttab_map_grant_ref_notify(
+		v->gnttab, v->domain, v->nodes[VCHAN_NODE_RING_REF].value,
+		PROT_READ | PROT_WRITE, offsetof(struct vchan_page, cli_live),
+		v->port);
+
+	if (!page)
+		return report_failure(&v->report, STEP_MAP, errno);
+	v->page = page;
+	return 0;
+}
+
+/*
+ * srv_notify first: a server that sees cli_live knows that this store, which
+ * wipes the marks of an earlier client, is done.
+ */
+static int announce(struct vchan *v)
+{
+	shm_store_u8(v->ask, VCHAN_ASK_WRITTEN);
+	shm_store_release_u8(v->live_own, VCHAN_LIVE_HERE);
+	if (xenevtchn_notify(v->event, v->port))
+		return report_failure(&v->report, STEP_BIND, errno);
+	return 0;
+}
+
+static int client_start(struct vchan *v)
+{
+	struct offer offer;
+	int r = find_server(v);
+
+	if (r)
+		return r;
+	v->gnttab = xengnttab_open(v->report.logger, 0);
+	if (!v->gnttab)
+		return report_failure(&v->report, STEP_OPEN_GNTDEV, errno);
+	r = look_at_page(v, &offer);
+	if (!r)
+		r = map_rings(v, &offer);
+	if (!r)
+		r = bind_port(v);
+	if (!r)
+		r = map_page(v);
+	if (!r)
+		r = vchan_attach_rings(v);
+	return r ? r : announce(v);
+}
+
+struct libxenvchan *libxenvchan_client_init(struct xentoollog_logger *logger,
+					    int domain, const char *xs_path)
+{
+	struct report rep = { logger, __func__, (unsigned int)domain,
+			      xs_path ? xs_path : "" };
+	_cleanup_(cleanup_vchanp) struct vchan *v = NULL;
+	int r = vchan_check_arguments(&rep, domain);
+
+	if (!r)
+		r = vchan_new(&rep, false, &v);
+	if (!r)
+		r = client_start(v);
+	if (r) {
+		errno = -r;
+		return NULL;
+	}
+	return &TAKE_PTR(v)->pub;
+}

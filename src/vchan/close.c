@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Giving back whatever an init has acquired, in an order in which the peer
+ * learns of it and nothing is used after it has gone. Objects may be half built.
+ *
+ * In a child of fork(2) the vchan is the parent's: the pages are not mapped
+ * there, and the Xen libraries allow nothing but closing the handles.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "vchan/private.h"
+#include "xen/store.h"
+
+static void tell_peer(struct vchan *v)
+{
+	if (!v->gate_ready)
+		return;
+	shm_publish_u8(v->live_own, VCHAN_LIVE_GONE);
+	xenevtchn_notify(v->event, v->port);
+}
+
+static void release_shared(struct vchan *v, void *pages, unsigned int n)
+{
+	if (pages)
+		xengntshr_unshare(v->gntshr, pages, n);
+}
+
+static void release_mapped(struct vchan *v, void *pages, unsigned int n)
+{
+	if (pages)
+		xengnttab_unmap(v->gnttab, pages, n);
+}
+
+static void release_pages(struct vchan *v)
+{
+	void (*release)(struct vchan *, void *, unsigned int) =
+		v->is_server ? release_shared : release_mapped;
+
+	release(v, v->left_pages, vchan_order_grants(v->left_order));
+	release(v, v->right_pages, vchan_order_grants(v->right_order));
+	/* Last: its unmap notification uses the event channel. */
+	release(v, v->page, 1);
+}
+
+static void close_handles(struct vchan *v)
+{
+	if (v->is_server && v->gntshr)
+		xengntshr_close(v->gntshr);
+	if (!v->is_server && v->gnttab)
+		xengnttab_close(v->gnttab);
+	/* Closes the port too. */
+	if (v->event)
+		xenevtchn_close(v->event);
+}
+
+void vchan_free(struct vchan *v)
+{
+	if (!v)
+		return;
+	if (v->pid == getpid()) {
+		tell_peer(v);
+		if (v->published)
+			xen_nodes_withdraw(v->xs, v->path, v->nodes,
+					   VCHAN_NODE_N);
+		release_pages(v);
+	}
+	close_handles(v);
+	if (v->xs)
+		xen_store_put(v->xs);
+	if (v->gate_ready)
+		gate_deinit(&v->gate);
+	free(v->path);
+	free(v);
+}
+
+void libxenvchan_close(struct libxenvchan *ctrl)
+{
+	if (ctrl)
+		vchan_free(vchan_of(ctrl));
+}

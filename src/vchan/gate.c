@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+#include "vchan/gate.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <time.h>
+
+#define NS_PER_S 1000000000
+#define NS_PER_MS 1000000
+
+/* Events without progress that are taken at full speed, and then one a ms. */
+#define CREDIT_MAX 256
+
+int gate_init(struct gate *g, xenevtchn_handle *event, uint32_t port)
+{
+	pthread_condattr_t attr;
+	int r;
+
+	*g = (struct gate){ .event = event,
+			    .port = port,
+			    .credit = CREDIT_MAX };
+	r = pthread_condattr_init(&attr);
+	if (r)
+		return -r;
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	r = pthread_mutex_init(&g->lock, NULL);
+	if (!r) {
+		r = pthread_cond_init(&g->changed, &attr);
+		if (r)
+			pthread_mutex_destroy(&g->lock);
+	}
+	pthread_condattr_destroy(&attr);
+	return -r;
+}
+
+void gate_deinit(struct gate *g)
+{
+	pthread_cond_destroy(&g->changed);
+	pthread_mutex_destroy(&g->lock);
+}
+
+int64_t gate_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+	return (struct timespec){ .tv_sec = ns / NS_PER_S,
+				  .tv_nsec = ns % NS_PER_S };
+}
+
+/*
+ * Whether some signal's handler was installed without SA_RESTART, so that an
+ * interrupted wait has to be reported. A read(2) of the event channel is
+ * restarted by the kernel for the others, but poll(2) never is: programs whose
+ * handlers all say "restart" must not see the difference.
+ */
+static bool signals_interrupt(void)
+{
+	for (int sig = 1; sig < NSIG; sig++) {
+		struct sigaction sa;
+
+		if (sigaction(sig, NULL, &sa))
+			continue;
+		if (sa.sa_handler != SIG_DFL && sa.sa_handler != SIG_IGN &&
+		    !(sa.sa_flags & SA_RESTART))
+			return true;
+	}
+	return false;
+}
+
+/* 0 when an event is there, -ETIMEDOUT, -EINTR, or another negative errno */
+static int poll_event(struct gate *g, int64_t deadline)
+{
+	struct pollfd p = { .fd = xenevtchn_fd(g->event), .events = POLLIN };
+
+	for (;;) {
+		struct timespec left, *timeout = NULL;
+		int64_t now;
+		int r;
+
+		if (deadline != GATE_NO_DEADLINE) {
+			now = gate_now();
+			left = timespec_of(deadline > now ? deadline - now : 0);
+			timeout = &left;
+		}
+		r = ppoll(&p, 1, timeout, NULL);
+		if (r > 0)
+			return 0;
+		if (r == 0)
+			return -ETIMEDOUT;
+		if (errno != EINTR)
+			return -errno;
+		if (signals_interrupt())
+			return -EINTR;
+	}
+}
+
+/* One credit comes back every millisecond. */
+static void refill(struct gate *g, int64_t now)
+{
+	int64_t ms = (now - g->credit_time) / NS_PER_MS;
+
+	if (ms <= 0)
+		return;
+	g->credit_time += ms * NS_PER_MS;
+	g->credit = ms < CREDIT_MAX - g->credit ? g->credit + (unsigned int)ms
+						: CREDIT_MAX;
+}
+
+/* The port is masked here: nothing more arrives until it is unmasked. */
+static void spend_credit(struct gate *g)
+{
+	struct timespec ms = { .tv_nsec = NS_PER_MS };
+
+	if (g->credit == 0)
+		refill(g, gate_now());
+	if (g->credit)
+		g->credit--;
+	else
+		nanosleep(&ms, NULL);
+}
+
+void gate_progress(struct gate *g)
+{
+	g->credit = CREDIT_MAX;
+}
+
+/* Takes the event that poll_event() saw. */
+static int take_event(struct gate *g)
+{
+	xenevtchn_port_or_error_t port = xenevtchn_pending(g->event);
+
+	if (port < 0)
+		return -errno;
+	spend_credit(g);
+	if (xenevtchn_unmask(g->event, (evtchn_port_t)port) < 0)
+		return -errno;
+	return 0;
+}
+
+static int poll_and_take(struct gate *g, int64_t deadline)
+{
+	int r = poll_event(g, deadline);
+
+	return r ? r : take_event(g);
+}
+
+/* With the lock held: another thread polls; its event is ours too. */
+static int follow(struct gate *g, int64_t deadline)
+{
+	struct timespec until;
+
+	if (deadline == GATE_NO_DEADLINE)
+		return -pthread_cond_wait(&g->changed, &g->lock);
+	until = timespec_of(deadline);
+	return -pthread_cond_timedwait(&g->changed, &g->lock, &until);
+}
+
+/* With the lock held, released while polling. */
+static int lead(struct gate *g, int64_t deadline)
+{
+	int r;
+
+	g->polling = true;
+	pthread_mutex_unlock(&g->lock);
+	r = poll_and_take(g, deadline);
+	pthread_mutex_lock(&g->lock);
+	g->polling = false;
+	if (!r)
+		atomic_fetch_add_explicit(&g->n_events, 1,
+					  memory_order_release);
+	pthread_cond_broadcast(&g->changed);
+	return r;
+}
+
+int gate_wait(struct gate *g, uint64_t seen, int64_t deadline)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&g->lock);
+	while (!r && gate_seen(g) == seen)
+		r = g->polling ? follow(g, deadline) : lead(g, deadline);
+	pthread_mutex_unlock(&g->lock);
+	return r;
+}
+
+int gate_drain(struct gate *g)
+{
+	int r = gate_wait(g, gate_seen(g), 0);
+
+	return r == -ETIMEDOUT ? 0 : r;
+}

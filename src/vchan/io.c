@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Moving bytes: the four calls that move them and the two that count them.
+ *
+ * An end that finds too little looks again after each step that could have
+ * raced with the peer: after it has asked for an event (the peer may have
+ * published just before), and after it has seen the peer leave (the peer
+ * published, then left).
+ */
+#include <errno.h>
+#include <limits.h>
+
+#include "vchan/private.h"
+
+/*
+ * Large transfers are published piece by piece, so that the peer copies one
+ * while we copy the next: half of a small ring, an eighth of a large one.
+ */
+#define PIECE_MIN 16384u
+
+static uint32_t piece_of(const struct bytering *r)
+{
+	uint32_t half = r->size / 2, eighth = r->size / 8;
+
+	if (half <= PIECE_MIN)
+		return half;
+	return eighth > PIECE_MIN ? eighth : PIECE_MIN;
+}
+
+static uint32_t min_u32(size_t a, uint32_t b)
+{
+	return a < b ? (uint32_t)a : b;
+}
+
+/* 0 and *n, what is there; -EPROTO */
+static int rx_refresh(struct vchan *v, uint32_t *n)
+{
+	if (bytering_refresh_ready(&v->rx))
+		return vchan_corrupt(v, "offers more than its ring holds");
+	*n = bytering_ready(&v->rx);
+	return 0;
+}
+
+static int tx_refresh(struct vchan *v, uint32_t *n)
+{
+	if (bytering_refresh_space(&v->tx))
+		return vchan_corrupt(v, "took more than its ring held");
+	*n = bytering_space(&v->tx);
+	return 0;
+}
+
+/* One direction of a vchan, as far as waiting for it goes. */
+struct direction {
+	int (*refresh)(struct vchan *v, uint32_t *n);
+	uint8_t event; /* what to ask for */
+};
+
+static const struct direction incoming = { rx_refresh, VCHAN_ASK_WRITTEN };
+static const struct direction outgoing = { tx_refresh, VCHAN_ASK_CONSUMED };
+
+/* What a caller of await() needs, in bytes. */
+struct need {
+	uint32_t min;  /* it can begin with this */
+	uint32_t want; /* it would move this much, if it were there */
+	uint32_t ask;  /* below this the peer is asked for an event */
+};
+
+/* 0 and *n, what can be moved without waiting; -EPROTO. */
+static int look(struct vchan *v, const struct direction *d, uint32_t ask,
+		uint32_t *n)
+{
+	uint32_t before = *n;
+	int r = d->refresh(v, n);
+
+	if (!r && *n < ask) {
+		r = vchan_ask(v, d->event);
+		if (!r)
+			r = d->refresh(v, n);
+	}
+	if (!r && *n != before)
+		gate_progress(&v->gate);
+	return r;
+}
+
+/*
+ * Until at least need->min can be moved: 0 and *n; *n < need->min only if not
+ * blocking. -EPIPE: the peer has left, and it cannot.
+ */
+static int await(struct vchan *v, const struct direction *d,
+		 const struct need *need, uint32_t *n)
+{
+	for (;;) {
+		uint64_t seen = gate_seen(&v->gate);
+		int r = look(v, d, need->ask, n);
+
+		if (r || *n >= need->min)
+			return r;
+		switch (vchan_look(v)) {
+		case VCHAN_CORRUPT:
+			return -EPROTO;
+		case VCHAN_CLOSED:
+			/* What it sent before it left is there by now. */
+			r = d->refresh(v, n);
+			return r ? r : *n >= need->min ? 0 : -EPIPE;
+		case VCHAN_WAITING:
+			/* The next client has no use for the rest of this. */
+			if (d == &outgoing && vchan_tx_client_left(v))
+				return -EPIPE;
+			break;
+		case VCHAN_OPEN:
+			break;
+		}
+		if (!v->pub.blocking)
+			return 0;
+		r = gate_wait(&v->gate, seen, GATE_NO_DEADLINE);
+		if (r)
+			return r;
+	}
+}
+
+static int rx_await(struct vchan *v, const struct need *need, uint32_t *n)
+{
+	*n = bytering_ready(&v->rx);
+	return *n >= need->want ? 0 : await(v, &incoming, need, n);
+}
+
+static int tx_await(struct vchan *v, const struct need *need, uint32_t *n)
+{
+	*n = bytering_space(&v->tx);
+	return *n >= need->want ? 0 : await(v, &outgoing, need, n);
+}
+
+/* What a failed notification left to report, or the end of the vchan. */
+static int rx_start(struct vchan *v)
+{
+	int r = v->rx_error;
+
+	v->rx_error = 0;
+	/* What a closed vchan holds is readable. */
+	return vchan_state(v) == VCHAN_CORRUPT ? -EPROTO : r;
+}
+
+static int tx_start(struct vchan *v, enum vchan_state state)
+{
+	int r = v->tx_error;
+
+	v->tx_error = 0;
+	if (state == VCHAN_CORRUPT)
+		return -EPROTO;
+	return state == VCHAN_CLOSED ? -EPIPE : r;
+}
+
+/* n bytes that are there */
+static void rx_take(struct vchan *v, uint8_t *data, uint32_t n)
+{
+	uint32_t piece = piece_of(&v->rx);
+
+	while (n) {
+		uint32_t m = min_u32(n, piece);
+		int r;
+
+		bytering_copy_out(&v->rx, data, m);
+		if (v->pub.server_persist)
+			bytering_zero(&v->rx, m);
+		bytering_advance(&v->rx, m);
+		r = vchan_tell(v, VCHAN_ASK_CONSUMED);
+		if (r)
+			v->rx_error = r;
+		data += m;
+		n -= m;
+	}
+}
+
+/* n bytes that there is room for, published every `piece` */
+static void tx_put(struct vchan *v, const uint8_t *data, uint32_t n,
+		   uint32_t piece)
+{
+	while (n) {
+		uint32_t m = min_u32(n, piece);
+		int r;
+
+		bytering_copy_in(&v->tx, data, m);
+		bytering_advance(&v->tx, m);
+		r = vchan_tell(v, VCHAN_ASK_WRITTEN);
+		if (r)
+			v->tx_error = r;
+		data += m;
+		n -= m;
+	}
+}
+
+/* A packet is moved whole or not at all. */
+static struct need need_packet(size_t size)
+{
+	return (struct need){ (uint32_t)size, (uint32_t)size, (uint32_t)size };
+}
+
+static int rx_packet(struct vchan *v, void *data, size_t size)
+{
+	struct need need = need_packet(size);
+	uint32_t n;
+	int r = rx_start(v);
+
+	if (r)
+		return r;
+	if (size > v->rx.size)
+		return -EMSGSIZE;
+	r = rx_await(v, &need, &n);
+	if (r || n < size)
+		return r;
+	rx_take(v, data, (uint32_t)size);
+	return (int)size;
+}
+
+static int rx_stream(struct vchan *v, void *data, size_t size)
+{
+	/* A short read asks: the caller may go and wait for the descriptor. */
+	uint32_t all = min_u32(size, INT_MAX), n;
+	struct need need = { .min = 1, .want = all, .ask = all };
+	int r = rx_start(v);
+
+	if (r)
+		return r;
+	if (!size) {
+		r = rx_refresh(v, &n);
+		return r || n || vchan_look(v) != VCHAN_CLOSED ? r : -EPIPE;
+	}
+	r = rx_await(v, &need, &n);
+	if (r)
+		return r;
+	n = min_u32(all, n);
+	rx_take(v, data, n);
+	return (int)n;
+}
+
+static int tx_packet(struct vchan *v, enum vchan_state state, const void *data,
+		     size_t size)
+{
+	struct need need = need_packet(size);
+	uint32_t n;
+	int r = tx_start(v, state);
+
+	if (r)
+		return r;
+	if (size > v->tx.size)
+		return -EMSGSIZE;
+	r = tx_await(v, &need, &n);
+	if (r || n < size)
+		return r;
+	tx_put(v, data, (uint32_t)size, v->tx.size);
+	return (int)size;
+}
+
+/*
+ * A blocking write never returns short, so that it asks only before it sleeps;
+ * one that does not block asks whenever it cannot take all.
+ */
+static struct need need_stream(struct vchan *v, uint32_t left)
+{
+	if (v->pub.blocking)
+		return (struct need){ 1, min_u32(left, v->tx.size), 1 };
+	return (struct need){ 1, left, left };
+}
+
+static int tx_stream(struct vchan *v, enum vchan_state state,
+		     const uint8_t *data, size_t size)
+{
+	uint32_t all = min_u32(size, INT_MAX), done = 0;
+	int r = tx_start(v, state);
+
+	while (!r && done < all) {
+		struct need need = need_stream(v, all - done);
+		uint32_t n;
+
+		r = tx_await(v, &need, &n);
+		if (r || !n)
+			break;
+		n = min_u32(all - done, n);
+		tx_put(v, data + done, n, piece_of(&v->tx));
+		done += n;
+		if (!v->pub.blocking)
+			break;
+	}
+	if (r && !done)
+		return r;
+	/* What was sent counts; the next call reports how it ended. */
+	if (r && r != -EINTR)
+		v->tx_error = r;
+	return (int)done;
+}
+
+/* The exported form of an error. */
+static int result(int r)
+{
+	if (r >= 0)
+		return r;
+	errno = -r;
+	return -1;
+}
+
+int libxenvchan_recv(struct libxenvchan *ctrl, void *data, size_t size)
+{
+	return result(rx_packet(vchan_of(ctrl), data, size));
+}
+
+int libxenvchan_read(struct libxenvchan *ctrl, void *data, size_t size)
+{
+	return result(rx_stream(vchan_of(ctrl), data, size));
+}
+
+int libxenvchan_send(struct libxenvchan *ctrl, const void *data, size_t size)
+{
+	struct vchan *v = vchan_of(ctrl);
+	int r;
+
+	r = tx_packet(v, vchan_tx_enter(v), data, size);
+	vchan_tx_leave(v);
+	return result(r);
+}
+
+int libxenvchan_write(struct libxenvchan *ctrl, const void *data, size_t size)
+{
+	struct vchan *v = vchan_of(ctrl);
+	int r;
+
+	r = tx_stream(v, vchan_tx_enter(v), data, size);
+	vchan_tx_leave(v);
+	return result(r);
+}
+
+/* The peer is asked in any case: there is never as much as UINT32_MAX. */
+static int count(struct vchan *v, enum vchan_state state,
+		 const struct direction *d)
+{
+	uint32_t n = 0;
+	int r = state == VCHAN_CORRUPT ? -EPROTO : look(v, d, UINT32_MAX, &n);
+
+	if (!r)
+		return (int)n;
+	errno = -r;
+	return 0;
+}
+
+int libxenvchan_data_ready(struct libxenvchan *ctrl)
+{
+	struct vchan *v = vchan_of(ctrl);
+
+	return count(v, vchan_look(v), &incoming);
+}
+
+int libxenvchan_buffer_space(struct libxenvchan *ctrl)
+{
+	struct vchan *v = vchan_of(ctrl);
+	int n;
+
+	n = count(v, vchan_tx_enter(v), &outgoing);
+	vchan_tx_leave(v);
+	return n;
+}

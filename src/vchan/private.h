@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A vchan inside the library: the public structure, and behind it what the
+ * library alone knows. Nothing that decides anything is read back from the
+ * shared page or from the public structure, except `blocking` and
+ * `server_persist`, which programs set.
+ */
+#ifndef XENCHAN_VCHAN_PRIVATE_H
+#define XENCHAN_VCHAN_PRIVATE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+#include "libxenvchan.h"
+#include "shm/bytering.h"
+#include "vchan/gate.h"
+#include "vchan/page.h"
+#include "vchan/report.h"
+#include "xen/nodes.h"
+
+/*
+ * What is known of the peer. Each state says what may be done in it.
+ *
+ *  WAITING --> OPEN --> CLOSED      every state --> CORRUPT
+ *     ^         |
+ *     +---------+  a server with server_persist only
+ */
+enum vchan_state {
+	/* A server without a client: write into the ring, wait for one. */
+	VCHAN_WAITING,
+	/* Read and write. */
+	VCHAN_OPEN,
+	/* The peer left: read what it has sent. Final. */
+	VCHAN_CLOSED,
+	/* The peer broke the protocol: nothing. Final. */
+	VCHAN_CORRUPT,
+};
+
+enum vchan_node {
+	VCHAN_NODE_RING_REF,
+	VCHAN_NODE_EVENT_CHANNEL,
+	VCHAN_NODE_N,
+};
+
+struct vchan {
+	struct libxenvchan pub; /* first: callers hold a pointer to it */
+
+	bool is_server;
+	unsigned int domain; /* the peer's */
+	char *path;
+	pid_t pid; /* the process that may use it; see close.c */
+	struct report report;
+
+	/* Owned: handles and mappings, NULL until made. */
+	union {
+		xengntshr_handle *gntshr;
+		xengnttab_handle *gnttab;
+	};
+	xenevtchn_handle *event;
+	uint32_t port; /* 0: none */
+	struct vchan_page *page;
+	struct shm_byte *left_pages, *right_pages; /* of rings outside it */
+	unsigned int left_order, right_order;
+	struct xs_handle *xs; /* a reference */
+	bool published;
+	struct xen_node nodes[VCHAN_NODE_N];
+
+	/* Borrowed: places in the page. */
+	struct shm_u8 *live_own;
+	struct shm_u8 *live_peer;
+	struct shm_u8 *ask;   /* where we ask to be told */
+	struct shm_u8 *asked; /* where the peer asks to be told */
+
+	struct bytering rx; /* the reader's thread */
+	struct bytering tx; /* the writer's thread; see session.c */
+	struct gate gate;
+	bool gate_ready;
+	atomic_int state; /* enum vchan_state */
+	/* A failed notification: the next call of that direction reports it. */
+	int rx_error, tx_error;
+
+	/* A persistent server's: see session.c. */
+	atomic_bool client_came;
+	atomic_bool marked;
+	atomic_bool flush_due;
+	atomic_flag tx_busy;
+};
+
+/* What is known already, without a look at the page. */
+static inline enum vchan_state vchan_state(struct vchan *v)
+{
+	return atomic_load_explicit(&v->state, memory_order_acquire);
+}
+
+static_assert(offsetof(struct vchan, pub) == 0, "callers hold &v->pub");
+
+static inline struct vchan *vchan_of(struct libxenvchan *ctrl)
+{
+	return (struct vchan *)(void *)ctrl;
+}
+
+/* setup.c: what both ends do */
+
+/* The steps of an init; each reports its failure and returns it, negative. */
+int vchan_check_arguments(const struct report *rep, int domain);
+/* An object with nothing acquired; vchan_free() takes it back. */
+int vchan_new(const struct report *rep, bool is_server, struct vchan **out);
+int vchan_open_event(struct vchan *v);
+int vchan_open_store(struct vchan *v);
+/* Points rings, flags and the public structure at the mapped page. */
+int vchan_attach_rings(struct vchan *v);
+
+/* close.c: releases whatever was acquired, and v. NULL is allowed. */
+void vchan_free(struct vchan *v);
+DEFINE_CLEANUP(struct vchan *, vchan, vchan_free)
+
+/* session.c: who is at the other end */
+
+/* Looks at the peer's live byte and returns the state that follows from it. */
+enum vchan_state vchan_look(struct vchan *v);
+/* The peer broke the protocol. Returns -EPROTO. */
+int vchan_corrupt(struct vchan *v, const char *how);
+/*
+ * Bracket the use of tx, which the cleanup after a departed client writes too.
+ * The first looks at the peer; between them, the second tells whether the
+ * client has left since.
+ */
+enum vchan_state vchan_tx_enter(struct vchan *v);
+bool vchan_tx_client_left(struct vchan *v);
+void vchan_tx_leave(struct vchan *v);
+
+/* notify.c: events, on demand */
+
+/* Asks the peer to tell of `what`; to be followed by another look. 0, -EPROTO */
+int vchan_ask(struct vchan *v, uint8_t what);
+/* Tells the peer, if it has asked. To be preceded by a full fence. 0 or errno */
+int vchan_tell(struct vchan *v, uint8_t what);
+
+#endif

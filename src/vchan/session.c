@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Who is at the other end: the peer's live byte, and what a server with
+ * server_persist owes its next client.
+ *
+ * A persistent server's clients come one after the other on the same page.
+ * Nothing of one may reach the next: what the last one left unread is dropped,
+ * the bytes are zeroed, and consumed bytes are zeroed as they are consumed (see
+ * io.c). A client of Xen's library may come before the server has run; the
+ * server then finds its mark in srv_notify gone, and can only zero what is
+ * still unread.
+ */
+#include <errno.h>
+#include <sched.h>
+
+#include "vchan/private.h"
+
+/* CORRUPT is final, whatever another thread sees at the same time. */
+static enum vchan_state state_set(struct vchan *v, enum vchan_state state)
+{
+	int old = atomic_load_explicit(&v->state, memory_order_relaxed);
+
+	while (old != VCHAN_CORRUPT &&
+	       !atomic_compare_exchange_weak(&v->state, &old, (int)state))
+		;
+	return old == VCHAN_CORRUPT ? VCHAN_CORRUPT : state;
+}
+
+int vchan_corrupt(struct vchan *v, const char *how)
+{
+	if (atomic_exchange(&v->state, VCHAN_CORRUPT) != VCHAN_CORRUPT)
+		report_broken(&v->report, how);
+	return -EPROTO;
+}
+
+/*
+ * Drops what the last client has not read: its cons becomes our prod, as if it
+ * had. tx.peer stays behind: should a new client be storing its cons at this
+ * very moment, that is no lie.
+ */
+static void flush(struct vchan *v)
+{
+	shm_zero(v->tx.data, v->tx.size);
+	shm_store_release_u32(&v->page->right.cons, v->tx.own);
+}
+
+static void flush_if_due(struct vchan *v)
+{
+	/* A writer in another thread does it when it leaves. */
+	while (atomic_load(&v->flush_due) &&
+	       !atomic_flag_test_and_set(&v->tx_busy)) {
+		if (atomic_exchange(&v->flush_due, false))
+			flush(v);
+		atomic_flag_clear(&v->tx_busy);
+	}
+}
+
+enum vchan_state vchan_tx_enter(struct vchan *v)
+{
+	enum vchan_state state;
+
+	if (!v->pub.server_persist)
+		return vchan_look(v);
+	/* Another thread holds it only for as long as a flush takes. */
+	while (atomic_flag_test_and_set(&v->tx_busy))
+		sched_yield();
+	state = vchan_look(v);
+	if (atomic_exchange(&v->flush_due, false))
+		flush(v);
+	return state;
+}
+
+bool vchan_tx_client_left(struct vchan *v)
+{
+	return atomic_load(&v->flush_due);
+}
+
+void vchan_tx_leave(struct vchan *v)
+{
+	atomic_flag_clear(&v->tx_busy);
+	flush_if_due(v);
+}
+
+static enum vchan_state client_left(struct vchan *v)
+{
+	atomic_store(&v->marked, false);
+	atomic_store(&v->client_came, false);
+	if (!v->pub.server_persist)
+		return state_set(v, VCHAN_CLOSED);
+	atomic_store(&v->flush_due, true);
+	flush_if_due(v);
+	return state_set(v, VCHAN_WAITING);
+}
+
+/*
+ * A client that is here has stored srv_notify when it connected. Once that
+ * store shows, our mark can be added to it, and stays until the next client
+ * stores again.
+ */
+static void watch_for_swap(struct vchan *v)
+{
+	uint8_t notify = shm_load_u8(v->asked);
+	uint8_t old;
+
+	if (notify & VCHAN_MARK_SEEN)
+		return;
+	if (atomic_exchange(&v->marked, false)) {
+		report_swap(&v->report);
+		shm_zero(v->tx.data, v->tx.size);
+	}
+	if (notify && shm_try_or_u8(v->asked, VCHAN_MARK_SEEN, &old))
+		atomic_store(&v->marked, true);
+}
+
+static enum vchan_state client_here(struct vchan *v)
+{
+	if (v->pub.server_persist)
+		watch_for_swap(v);
+	return state_set(v, VCHAN_OPEN);
+}
+
+/*
+ * A live byte that is 0 though no client was seen: one that came and went, or
+ * one of Xen's library that failed half-way and never was a client.
+ */
+static bool client_was_here(struct vchan *v)
+{
+	return atomic_load(&v->client_came) || shm_load_u8(v->asked) ||
+	       shm_load_acquire_u32(&v->page->left.prod) != v->rx.own;
+}
+
+static enum vchan_state look_for_client(struct vchan *v, enum vchan_state state)
+{
+	/* Pairs with the client's release when it connects or closes. */
+	uint8_t live = shm_load_acquire_u8(v->live_peer);
+
+	switch (live) {
+	case VCHAN_LIVE_HERE:
+		return client_here(v);
+	case VCHAN_LIVE_GONE:
+		if (state == VCHAN_OPEN || client_was_here(v))
+			return client_left(v);
+		return state;
+	case VCHAN_LIVE_NOT_YET:
+		if (state == VCHAN_WAITING)
+			return state;
+		break;
+	}
+	vchan_corrupt(v, "has an impossible value in its live byte");
+	return VCHAN_CORRUPT;
+}
+
+static enum vchan_state look_for_server(struct vchan *v)
+{
+	/* Pairs with the server's release when it closes. */
+	uint8_t live = shm_load_acquire_u8(v->live_peer);
+
+	if (live == VCHAN_LIVE_HERE)
+		return VCHAN_OPEN;
+	if (live == VCHAN_LIVE_GONE)
+		return state_set(v, VCHAN_CLOSED);
+	vchan_corrupt(v, "has an impossible value in its live byte");
+	return VCHAN_CORRUPT;
+}
+
+enum vchan_state vchan_look(struct vchan *v)
+{
+	enum vchan_state state = vchan_state(v);
+
+	if (state == VCHAN_CLOSED || state == VCHAN_CORRUPT)
+		return state;
+	return v->is_server ? look_for_client(v, state) : look_for_server(v);
+}

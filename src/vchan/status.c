@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+/* Asking how a vchan is, and waiting for that to change. */
+#include <errno.h>
+
+#include "vchan/private.h"
+
+int libxenvchan_is_open(struct libxenvchan *ctrl)
+{
+	struct vchan *v = vchan_of(ctrl);
+	enum vchan_state state = vchan_look(v);
+
+	switch (state) {
+	case VCHAN_WAITING:
+		return v->pub.server_persist ? 1 : 2;
+	case VCHAN_OPEN:
+		return 1;
+	case VCHAN_CLOSED:
+	case VCHAN_CORRUPT:
+		break;
+	}
+	return 0;
+}
+
+int libxenvchan_wait(struct libxenvchan *ctrl)
+{
+	struct vchan *v = vchan_of(ctrl);
+	uint64_t seen = gate_seen(&v->gate);
+	enum vchan_state state = vchan_look(v);
+	int r;
+
+	if (state == VCHAN_CLOSED || state == VCHAN_CORRUPT)
+		r = gate_drain(&v->gate); /* no event comes any more */
+	else
+		r = gate_wait(&v->gate, seen, GATE_NO_DEADLINE);
+	if (!r)
+		return 0;
+	errno = -r;
+	return -1;
+}
+
+int libxenvchan_fd_for_select(struct libxenvchan *ctrl)
+{
+	return xenevtchn_fd(vchan_of(ctrl)->event);
+}

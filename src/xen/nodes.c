@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+#include "xen/nodes.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/parse.h"
+#include "xen/store.h"
+
+#define TRANSACTION_TRIES 64
+
+/* Key and base in one buffer that fits what xen_nodes_check_base() let in. */
+struct node_path {
+	char s[XEN_NODES_BASE_ABS_MAX + XEN_NODES_KEY_MAX + 1];
+};
+
+static const char *node_path(struct node_path *p, const char *base,
+			     const char *key)
+{
+	snprintf(p->s, sizeof(p->s), "%s/%s", base, key);
+	return p->s;
+}
+
+int xen_nodes_check_base(const char *base)
+{
+	size_t max = base[0] == '/' ? XEN_NODES_BASE_ABS_MAX
+				    : XEN_NODES_BASE_REL_MAX;
+
+	if (!base[0])
+		return -EINVAL;
+	return strlen(base) > max ? -ENAMETOOLONG : 0;
+}
+
+struct publication {
+	struct xs_handle *xs;
+	const char *base;
+	const struct xen_node *nodes;
+	size_t n_nodes;
+	struct xs_permissions perms[2];
+};
+
+static int write_value(const struct publication *p, xs_transaction_t t,
+		       const struct xen_node *node)
+{
+	struct node_path path;
+	char value[11];
+	int n = snprintf(value, sizeof(value), "%u", node->value);
+
+	node_path(&path, p->base, node->key);
+	return xs_write(p->xs, t, path.s, value, (unsigned int)n) ? 0 : -errno;
+}
+
+static int restrict_to_peer(const struct publication *p, xs_transaction_t t,
+			    const struct xen_node *node)
+{
+	struct xs_permissions perms[2];
+	struct node_path path;
+
+	memcpy(perms, p->perms, sizeof(perms));
+	node_path(&path, p->base, node->key);
+	return xs_set_permissions(p->xs, t, path.s, perms, 2) ? 0 : -errno;
+}
+
+/* Order does not matter within a transaction: it is seen whole. */
+static int write_all(const struct publication *p, xs_transaction_t t)
+{
+	for (size_t i = 0; i < p->n_nodes; i++) {
+		int r = write_value(p, t, &p->nodes[i]);
+
+		if (!r)
+			r = restrict_to_peer(p, t, &p->nodes[i]);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* *none: there was no transaction to be had, for the reason returned. */
+static int publish_in_transaction(const struct publication *p, bool *none)
+{
+	xs_transaction_t t = xs_transaction_start(p->xs);
+	int r;
+
+	*none = t == XBT_NULL;
+	if (*none)
+		return -errno;
+	r = write_all(p, t);
+	if (r) {
+		xs_transaction_end(p->xs, t, true);
+		return r;
+	}
+	return xs_transaction_end(p->xs, t, false) ? 0 : -errno;
+}
+
+static void remove_keys(const struct publication *p, xs_transaction_t t)
+{
+	struct node_path path;
+
+	for (size_t i = p->n_nodes; i--;)
+		xs_rm(p->xs, t, node_path(&path, p->base, p->nodes[i].key));
+}
+
+/* The node exists and is for the peer alone before it gets its value. */
+static int write_restricted(const struct publication *p,
+			    const struct xen_node *node)
+{
+	struct node_path path;
+	int r;
+
+	if (!xs_mkdir(p->xs, XBT_NULL, node_path(&path, p->base, node->key)))
+		return -errno;
+	r = restrict_to_peer(p, XBT_NULL, node);
+	return r ? r : write_value(p, XBT_NULL, node);
+}
+
+static int publish_one_by_one(const struct publication *p)
+{
+	int r = 0;
+
+	remove_keys(p, XBT_NULL);
+	for (size_t i = 0; i < p->n_nodes && !r; i++)
+		r = write_restricted(p, &p->nodes[i]);
+	if (r)
+		remove_keys(p, XBT_NULL);
+	return r;
+}
+
+/* 50 us, doubling to 3.2 ms: others' transactions take that long. */
+static void back_off(int try)
+{
+	long us = 50L << (try < 6 ? try : 6);
+	struct timespec t = { .tv_nsec = us * 1000 };
+
+	nanosleep(&t, NULL);
+}
+
+int xen_nodes_publish(struct xs_handle *xs, const char *base, unsigned int peer,
+		      const struct xen_node *nodes, size_t n_nodes)
+{
+	struct publication p = { xs, base, nodes, n_nodes, { { 0 } } };
+	unsigned int self;
+	bool none;
+	int r = xen_store_domid(xs, &self);
+
+	if (r)
+		return r;
+	p.perms[0] = (struct xs_permissions){ self, XS_PERM_NONE };
+	p.perms[1] = (struct xs_permissions){ peer, XS_PERM_READ };
+	for (int try = 0; try < TRANSACTION_TRIES; try++) {
+		r = publish_in_transaction(&p, &none);
+		if (none && r == -ENOSPC)
+			r = publish_one_by_one(&p);
+		if (r != -EAGAIN)
+			break;
+		back_off(try);
+	}
+	return r;
+}
+
+static int read_value(struct xs_handle *xs, xs_transaction_t t,
+		      const char *base, const char *key, uint32_t *out)
+{
+	struct node_path path;
+	unsigned int len;
+	_cleanup_free_ char *text =
+		xs_read(xs, t, node_path(&path, base, key), &len);
+	uint32_t v;
+
+	if (!text)
+		return -errno;
+	/* A NUL within the value would hide the rest from the parser. */
+	if (strlen(text) != len || parse_u32(text, UINT32_MAX, &v) || !v)
+		return -EPROTO;
+	*out = v;
+	return 0;
+}
+
+static bool is_ours(struct xs_handle *xs, xs_transaction_t t, const char *base,
+		    const struct xen_node *node)
+{
+	uint32_t v;
+
+	return !read_value(xs, t, base, node->key, &v) && v == node->value;
+}
+
+/* Implicitly made nodes get their parent's permissions; so may be remade. */
+static bool has_permissions_of_parent(struct xs_handle *xs, const char *base)
+{
+	struct node_path parent;
+	unsigned int n, n_parent;
+	_cleanup_free_ struct xs_permissions *own = NULL, *inherited = NULL;
+	char *slash;
+
+	node_path(&parent, base, "");
+	parent.s[strlen(base)] = '\0';
+	slash = strrchr(parent.s, '/');
+	if (!slash || slash == parent.s)
+		return false;
+	*slash = '\0';
+	own = xs_get_permissions(xs, XBT_NULL, base, &n);
+	inherited = xs_get_permissions(xs, XBT_NULL, parent.s, &n_parent);
+	if (!own || !inherited || n != n_parent)
+		return false;
+	for (unsigned int i = 0; i < n; i++) {
+		if (own[i].id != inherited[i].id ||
+		    own[i].perms != inherited[i].perms)
+			return false;
+	}
+	return true;
+}
+
+static void remove_base_if_void(struct xs_handle *xs, const char *base)
+{
+	unsigned int n, len;
+	_cleanup_free_ char **children = xs_directory(xs, XBT_NULL, base, &n);
+	_cleanup_free_ char *value = NULL;
+
+	if (!children || n)
+		return;
+	value = xs_read(xs, XBT_NULL, base, &len);
+	if (value && !len && has_permissions_of_parent(xs, base))
+		xs_rm(xs, XBT_NULL, base);
+}
+
+/* 0, -EAGAIN, or another reason to leave the nodes alone */
+static int remove_ours(const struct publication *p)
+{
+	/* XBT_NULL, where there is none left, does without the atomicity. */
+	xs_transaction_t t = xs_transaction_start(p->xs);
+	bool ours = true;
+
+	for (size_t i = 0; i < p->n_nodes && ours; i++)
+		ours = is_ours(p->xs, t, p->base, &p->nodes[i]);
+	if (ours)
+		remove_keys(p, t);
+	if (t != XBT_NULL && !xs_transaction_end(p->xs, t, !ours))
+		return -errno;
+	return ours ? 0 : -ESTALE;
+}
+
+void xen_nodes_withdraw(struct xs_handle *xs, const char *base,
+			const struct xen_node *nodes, size_t n_nodes)
+{
+	const struct publication p = { xs, base, nodes, n_nodes, { { 0 } } };
+	int r = -EAGAIN;
+
+	for (int try = 0; try < TRANSACTION_TRIES && r == -EAGAIN; try++) {
+		if (try)
+			back_off(try);
+		r = remove_ours(&p);
+	}
+	if (!r)
+		remove_base_if_void(xs, base);
+}
+
+int xen_nodes_read(struct xs_handle *xs, const char *base,
+		   struct xen_node *nodes, size_t n_nodes)
+{
+	uint32_t first;
+	int r = 0;
+
+	for (size_t i = 0; i < n_nodes && !r; i++)
+		r = read_value(xs, XBT_NULL, base, nodes[i].key,
+			       &nodes[i].value);
+	/*
+	 * A server that was replaced between two reads would give us the page
+	 * of one and the port of the other: the first value tells.
+	 */
+	if (!r)
+		r = read_value(xs, XBT_NULL, base, nodes[0].key, &first);
+	if (!r && first != nodes[0].value)
+		r = -EAGAIN;
+	return r;
+}
