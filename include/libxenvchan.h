@@ -79,7 +79,7 @@ struct libxenvchan {
  * publishes both in xenstore as xs_path/ring-ref and xs_path/event-channel,
  * readable for that domain only.
  *
- * logger      NULL, or where failures are told
+ * logger      NULL, or where failures are told, until libxenvchan_close()
  * domain      id of the domain whose client may connect, 0 to 32751
  * xs_path     relative to this domain's home ("data/vchan/7") or absolute; at
  *             most 2034 or 3058 bytes
@@ -110,10 +110,11 @@ struct libxenvchan *libxenvchan_server_init(struct xentoollog_logger *logger,
  *                cannot tell which; or no access to the device nodes
  *  ENOENT        no server yet (told to those who may list the path), or
  *                xenstore does not answer
- *  ECONNREFUSED  the nodes are a dead server's: it has closed, or was killed
+ *  ECONNREFUSED  the nodes are a dead server's, or another client domain's
  *  EBUSY         the server has a client already
  *  EPROTO        the nodes or the shared page are not a vchan's
  *  EHOSTDOWN     the server's domain is gone
+ *  EAGAIN        the server was being replaced by another one: try again
  *  EINVAL, ENAMETOOLONG, ENODEV, ENOSPC, ENOMEM  as for the server
  */
 struct libxenvchan *libxenvchan_client_init(struct xentoollog_logger *logger,
@@ -154,7 +155,7 @@ int libxenvchan_send(struct libxenvchan *ctrl, const void *data, size_t size);
 /*
  * Sends size bytes, at most INT_MAX: all of them if blocking, else as many as
  * there is room for, perhaps 0. Returns how many. If a signal or a close ends
- * the wait, those that were sent count, and the next call reports the error. -1
+ * the wait, those that were sent count, and the next call reports the close. -1
  * with none sent: EPIPE, EPROTO, EINTR.
  */
 int libxenvchan_write(struct libxenvchan *ctrl, const void *data, size_t size);
