@@ -83,6 +83,8 @@ static int domain_create(unsigned int domid)
 {
 	struct fake_domain *d;
 
+	if (domid >= FAKE_DOMIDS_N)
+		return -EINVAL;
 	if (fake_domain_find(domid))
 		return -EEXIST;
 	d = calloc(1, sizeof(*d));
@@ -191,8 +193,6 @@ static void process_end(struct fake_process *p, bool notify)
 
 		if (h->type == FAKE_EVTCHN_HANDLES)
 			fake_evtchn_end(h);
-		else if (h->type == FAKE_XS_HANDLES)
-			fake_xs_end(h);
 		fake_handle_detach(h);
 	}
 	list_remove(&p->link);
@@ -210,6 +210,7 @@ static void processes_end(struct fake_domain *d, int id, bool notify)
 		if (id < 0 || p->id == (unsigned int)id)
 			process_end(p, notify);
 	}
+	fake_xs_end(d->id, id);
 }
 
 static void kill_processes(unsigned int domid, int process)
@@ -259,10 +260,36 @@ int fake_host_destroy(unsigned int domid)
 	return 0;
 }
 
+static void fork_prepare(void)
+{
+	fake_lock();
+	fake_xs_fork_prepare();
+}
+
+static void fork_parent(void)
+{
+	fake_xs_fork_done();
+	fake_unlock();
+}
+
+/* A readers-writer lock knows its owner by thread id: start it over. */
+static void fork_child(void)
+{
+	fake_xs_fork_done();
+	pthread_rwlock_init(&fake_host.lock, NULL);
+}
+
+static void follow_forks(void)
+{
+	pthread_atfork(fork_prepare, fork_parent, fork_child);
+}
+
 void fake_host_reset(void)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct list *l, *next;
 
+	pthread_once(&once, follow_forks);
 	fake_calls_reset();
 	fake_lock();
 	/* Two rounds: a domain whose pages are mapped waits for the mapper. */

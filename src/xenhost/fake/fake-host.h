@@ -16,7 +16,10 @@
  *	assert(fake_host_live_total(FAKE_HOST_ANY_DOMAIN) == 0);
  *
  * A handle belongs to the domain of the thread that opened it, whichever
- * thread uses it later. The rules followed are those of Xen 4.17 and Linux
+ * thread uses it later. A xenstore handle is the exception: it acts as the
+ * domain of the thread that uses it, because a program shares one between all
+ * its channels, and here those may be the channels of several domains. The
+ * rules followed are those of Xen 4.17 and Linux
  * 6.1 as seen by an unprivileged domain; where the fake is stricter, it says
  * so below. Everything here may be called from any thread, except that
  * fake_host_reset() must be alone.
@@ -75,7 +78,9 @@ unsigned int fake_host_domain(void);
  * its xenstore connections close. Its handles are dead from then on: calls on
  * them fail with EBADF, a thread that sleeps in one is woken with it; only
  * unmap, unshare, unbind, xs_unwatch and the close functions succeed, and
- * change nothing but what the fake still keeps for them. So a test may close
+ * change nothing but what the fake still keeps for them. A thread that has
+ * used a xenstore handle as that process finds it dead; its successor is
+ * another process of the domain (fake_host_set_process). So a test may close
  * the victim's objects afterwards, and must, if it wants its memory back: the
  * pages that it had mapped stay readable and writable to it until then.
  */

@@ -19,7 +19,11 @@
 #include "base/list.h"
 #include "xenhost/fake/fake-host.h"
 
-enum { FAKE_PAGE_SIZE = 4096, FAKE_PORTS_MAX = 4096 };
+enum {
+	FAKE_PAGE_SIZE = 4096,
+	FAKE_PORTS_MAX = 4096,
+	FAKE_DOMIDS_N = 32752, /* DOMID_FIRST_RESERVED of xen.h */
+};
 
 enum fake_domain_state {
 	FAKE_DOMAIN_ALIVE,
@@ -129,10 +133,13 @@ void fake_ports_end(struct fake_domain *d);
 void fake_evtchn_end(struct fake_handle *h);
 
 /* xenstore.c */
-void fake_xs_end(struct fake_handle *h);
+/* The connections of a process, or of all of a domain (-1), end. */
+void fake_xs_end(unsigned int domid, int process);
 void fake_xs_domain_created(unsigned int domid);
 void fake_xs_domain_destroyed(unsigned int domid);
 void fake_xs_reset(void);
+void fake_xs_fork_prepare(void);
+void fake_xs_fork_done(void);
 unsigned int fake_xs_live(int domid, enum fake_host_resource what);
 
 #endif

@@ -558,7 +558,11 @@ int store_domain_created(unsigned int domid)
 		node_find(&live_nodes, path)->perms[1] =
 			(struct xs_permissions){ domid, XS_PERM_READ };
 	}
-	strcat(path, "/data");
+	strcat(path, "/domid");
+	node_create(&live_nodes, 0, path);
+	node_set(node_find(&live_nodes, path), path + 14,
+		 strlen(path) - 14 - strlen("/domid"));
+	strcpy(strrchr(path, '/'), "/data");
 	node_create(&live_nodes, domid, path)->n_perms = 1;
 	changed(NULL, path, false);
 	watches_fire("@introduceDomain", false);

@@ -14,38 +14,31 @@
 
 #include "xenhost/fake/fake-host.h"
 
-/* dom0, and two domains without privilege */
-struct handles {
-	struct xs_handle *h0, *h1, *h2;
-};
+/* Of dom0, and of two domains without privilege. */
+static struct xs_handle *handles[3];
 
-static struct xs_handle *open_in(unsigned int domid)
+/* The thread plays the domain, and has its handle. */
+static struct xs_handle *in(unsigned int domid)
 {
 	fake_host_set_domain(domid);
-	return xs_open(0);
+	return handles[domid];
 }
 
 static int set_up(void **state)
 {
-	static struct handles t;
-
 	fake_host_reset();
-	fake_host_create(1);
-	fake_host_create(2);
-	t.h0 = open_in(0);
-	t.h1 = open_in(1);
-	t.h2 = open_in(2);
-	*state = &t;
-	return !(t.h0 && t.h1 && t.h2);
+	for (unsigned int domid = 0; domid < 3; domid++) {
+		fake_host_create(domid);
+		fake_host_set_domain(domid);
+		handles[domid] = xs_open(0);
+	}
+	return !(handles[0] && handles[1] && handles[2]);
 }
 
 static int tear_down(void **state)
 {
-	struct handles *t = *state;
-
-	xs_close(t->h0);
-	xs_close(t->h1);
-	xs_close(t->h2);
+	for (unsigned int domid = 0; domid < 3; domid++)
+		xs_close(handles[domid]);
 	fake_host_reset();
 	return fake_host_live_total(FAKE_HOST_ANY_DOMAIN) > 0;
 }
@@ -102,81 +95,75 @@ static void assert_no_event(struct xs_handle *h)
 
 static void a_relative_path_is_below_the_domains_home(void **state)
 {
-	struct handles *t = *state;
-	char *home = xs_get_domain_path(t->h1, 1);
+	char *home = xs_get_domain_path(in(1), 1);
 
 	assert_string_equal(home, "/local/domain/1");
 	free(home);
-	assert_true(write_string(t->h1, "data/x", "v"));
-	assert_reads(t->h1, "/local/domain/1/data/x", "v");
-	assert_reads(t->h0, "/local/domain/1/data/x", "v");
+	assert_true(write_string(in(1), "data/x", "v"));
+	assert_reads(in(1), "/local/domain/1/data/x", "v");
+	assert_reads(in(0), "/local/domain/1/data/x", "v");
 	assert_int_equal(fake_host_live(1, FAKE_NODES), 1);
-	assert_true(xs_rm(t->h1, XBT_NULL, "data/x"));
-	assert_no_read(t->h1, "data/x", ENOENT);
+	assert_true(xs_rm(in(1), XBT_NULL, "data/x"));
+	assert_no_read(in(1), "data/x", ENOENT);
 }
 
 static void values_are_bytes(void **state)
 {
-	struct handles *t = *state;
 	unsigned int len = 7;
 	char *value;
 
-	assert_true(xs_write(t->h1, XBT_NULL, "data/x", "a\0b", 3));
-	value = xs_read(t->h1, XBT_NULL, "data/x", &len);
+	assert_true(xs_write(in(1), XBT_NULL, "data/x", "a\0b", 3));
+	value = xs_read(in(1), XBT_NULL, "data/x", &len);
 	assert_int_equal(len, 3);
 	assert_memory_equal(value, "a\0b", 4);
 	free(value);
-	assert_true(xs_mkdir(t->h1, XBT_NULL, "data/empty"));
-	assert_reads(t->h1, "data/empty", "");
-	assert_true(xs_mkdir(t->h1, XBT_NULL, "data/x"));
+	assert_true(xs_mkdir(in(1), XBT_NULL, "data/empty"));
+	assert_reads(in(1), "data/empty", "");
+	assert_true(xs_mkdir(in(1), XBT_NULL, "data/x"));
 }
 
 static void a_directory_lists_its_children(void **state)
 {
-	struct handles *t = *state;
 	unsigned int n = 7;
 	char **names;
 
-	write_string(t->h1, "data/dir/a", "");
-	write_string(t->h1, "data/dir/b/c", "");
-	names = xs_directory(t->h1, XBT_NULL, "data/dir", &n);
+	write_string(in(1), "data/dir/a", "");
+	write_string(in(1), "data/dir/b/c", "");
+	names = xs_directory(in(1), XBT_NULL, "data/dir", &n);
 	assert_non_null(names);
 	assert_int_equal(n, 2);
 	assert_true(!strcmp(names[0], "a") || !strcmp(names[1], "a"));
 	assert_true(!strcmp(names[0], "b") || !strcmp(names[1], "b"));
 	free(names);
-	names = xs_directory(t->h1, XBT_NULL, "data/dir/a", &n);
+	names = xs_directory(in(1), XBT_NULL, "data/dir/a", &n);
 	assert_non_null(names);
 	assert_int_equal(n, 0);
 	free(names);
-	assert_null(xs_directory(t->h1, XBT_NULL, "data/none", &n));
+	assert_null(xs_directory(in(1), XBT_NULL, "data/none", &n));
 	assert_int_equal(errno, ENOENT);
 }
 
 static void what_is_not_ones_own_is_eacces_even_if_missing(void **state)
 {
-	struct handles *t = *state;
-
-	write_string(t->h1, "data/x", "secret");
-	assert_no_read(t->h2, "/local/domain/1/data/x", EACCES);
-	assert_no_read(t->h2, "/local/domain/1/data/none", EACCES);
-	assert_false(write_string(t->h2, "/local/domain/1/data/x", "mine"));
+	write_string(in(1), "data/x", "secret");
+	assert_no_read(in(2), "/local/domain/1/data/x", EACCES);
+	assert_no_read(in(2), "/local/domain/1/data/none", EACCES);
+	assert_false(write_string(in(2), "/local/domain/1/data/x", "mine"));
 	assert_int_equal(errno, EACCES);
-	assert_false(write_string(t->h1, "top", "")); /* but below data */
+	assert_false(write_string(in(1), "top", "")); /* but below data */
 	assert_int_equal(errno, EACCES);
 }
 
 static void permissions_are_for_the_named_peer(void **state)
 {
-	struct handles *t = *state;
 	struct xs_permissions *perms;
 	unsigned int n;
 
-	write_string(t->h1, "data/x", "v");
-	assert_true(allow(t->h1, "data/x", 1, 2));
-	assert_reads(t->h2, "/local/domain/1/data/x", "v");
-	assert_false(write_string(t->h2, "/local/domain/1/data/x", "mine"));
-	perms = xs_get_permissions(t->h2, XBT_NULL, "/local/domain/1/data/x",
+	write_string(in(1), "data/x", "v");
+	assert_true(allow(in(1), "data/x", 1, 2));
+	assert_reads(in(2), "/local/domain/1/data/x", "v");
+	assert_false(write_string(in(2), "/local/domain/1/data/x", "mine"));
+	perms = xs_get_permissions(in(2), XBT_NULL, "/local/domain/1/data/x",
 				   &n);
 	assert_non_null(perms);
 	assert_int_equal(n, 2);
@@ -185,89 +172,83 @@ static void permissions_are_for_the_named_peer(void **state)
 	assert_int_equal(perms[1].id, 2);
 	assert_int_equal(perms[1].perms, XS_PERM_READ);
 	free(perms);
-	assert_false(allow(t->h2, "/local/domain/1/data/x", 1, 2));
+	assert_false(allow(in(2), "/local/domain/1/data/x", 1, 2));
 	assert_int_equal(errno, EACCES);
 	/* Only a privileged domain gives nodes away. */
-	assert_false(allow(t->h1, "data/x", 2, 1));
+	assert_false(allow(in(1), "data/x", 2, 1));
 	assert_int_equal(errno, EPERM);
 }
 
 static void a_watch_fires_at_once_and_for_all_below(void **state)
 {
-	struct handles *t = *state;
-
-	assert_true(xs_watch(t->h1, "data/x", "tok"));
-	assert_event(t->h1, "data/x", "tok");
-	assert_no_event(t->h1);
-	write_string(t->h1, "data/x/y", "");
-	assert_event(t->h1, "data/x/y", "tok");
-	write_string(t->h1, "data/other", "");
-	assert_no_event(t->h1);
-	xs_rm(t->h1, XBT_NULL, "data/x");
-	assert_event(t->h1, "data/x", "tok");
+	assert_true(xs_watch(in(1), "data/x", "tok"));
+	assert_event(in(1), "data/x", "tok");
+	assert_no_event(in(1));
+	write_string(in(1), "data/x/y", "");
+	assert_event(in(1), "data/x/y", "tok");
+	write_string(in(1), "data/other", "");
+	assert_no_event(in(1));
+	xs_rm(in(1), XBT_NULL, "data/x");
+	assert_event(in(1), "data/x", "tok");
 	assert_int_equal(fake_host_live(1, FAKE_WATCHES), 1);
-	assert_true(xs_unwatch(t->h1, "data/x", "tok"));
-	assert_false(xs_unwatch(t->h1, "data/x", "tok"));
+	assert_true(xs_unwatch(in(1), "data/x", "tok"));
+	assert_false(xs_unwatch(in(1), "data/x", "tok"));
 	assert_int_equal(errno, ENOENT);
-	write_string(t->h1, "data/x", "");
-	assert_no_event(t->h1);
+	write_string(in(1), "data/x", "");
+	assert_no_event(in(1));
 }
 
 static void a_watch_on_what_one_may_not_read_is_silent(void **state)
 {
-	struct handles *t = *state;
 	const char *path = "/local/domain/1/data/x";
 
-	assert_true(xs_watch(t->h2, path, "tok"));
-	assert_event(t->h2, path, "tok"); /* it is registered, no more */
-	write_string(t->h1, "data/x", "1");
-	assert_no_event(t->h2);
-	allow(t->h1, "data/x", 1, 2);
-	assert_event(t->h2, path, "tok");
-	write_string(t->h1, "data/x", "2");
-	assert_event(t->h2, path, "tok");
+	assert_true(xs_watch(in(2), path, "tok"));
+	assert_event(in(2), path, "tok"); /* it is registered, no more */
+	write_string(in(1), "data/x", "1");
+	assert_no_event(in(2));
+	allow(in(1), "data/x", 1, 2);
+	assert_event(in(2), path, "tok");
+	write_string(in(1), "data/x", "2");
+	assert_event(in(2), path, "tok");
 }
 
 static void the_end_of_a_domain_fires_readable_watches(void **state)
 {
-	struct handles *t = *state;
 	const char *path = "/local/domain/1/data/x";
 
-	write_string(t->h1, "data/x", "1");
-	allow(t->h1, "data/x", 1, 2);
-	xs_watch(t->h2, path, "tok");
-	assert_event(t->h2, path, "tok");
-	xs_watch(t->h0, "@releaseDomain", "gone");
-	assert_event(t->h0, "@releaseDomain", "gone");
-	assert_true(xs_is_domain_introduced(t->h0, 1));
+	write_string(in(1), "data/x", "1");
+	allow(in(1), "data/x", 1, 2);
+	xs_watch(in(2), path, "tok");
+	assert_event(in(2), path, "tok");
+	xs_watch(in(0), "@releaseDomain", "gone");
+	assert_event(in(0), "@releaseDomain", "gone");
+	assert_true(xs_is_domain_introduced(in(0), 1));
 	fake_host_destroy(1);
-	assert_event(t->h2, path, "tok");
-	assert_no_read(t->h2, path, EACCES);
-	assert_event(t->h0, "@releaseDomain", "gone");
-	assert_false(xs_is_domain_introduced(t->h0, 1));
+	assert_event(in(2), path, "tok");
+	assert_no_read(in(2), path, EACCES);
+	assert_event(in(0), "@releaseDomain", "gone");
+	assert_false(xs_is_domain_introduced(in(0), 1));
 }
 
 static void the_descriptor_is_readable_while_events_wait(void **state)
 {
-	struct handles *t = *state;
 	struct pollfd p = { .events = POLLIN };
 
-	xs_watch(t->h1, "data/x", "tok");
-	p.fd = xs_fileno(t->h1);
+	xs_watch(in(1), "data/x", "tok");
+	p.fd = xs_fileno(in(1));
 	assert_int_equal(poll(&p, 1, 0), 1);
-	assert_event(t->h1, "data/x", "tok");
+	assert_event(in(1), "data/x", "tok");
 	assert_int_equal(poll(&p, 1, 0), 0);
-	write_string(t->h1, "data/x", "");
-	write_string(t->h1, "data/x", "");
-	assert_event(t->h1, "data/x", "tok");
+	write_string(in(1), "data/x", "");
+	write_string(in(1), "data/x", "");
+	assert_event(in(1), "data/x", "tok");
 	assert_int_equal(poll(&p, 1, 0), 1);
-	assert_event(t->h1, "data/x", "tok");
+	assert_event(in(1), "data/x", "tok");
 	assert_int_equal(poll(&p, 1, 0), 0);
 }
 
 static void unwatch_can_take_the_events_along(void **state)
 {
-	struct handles *t = *state;
 	struct xs_handle *h;
 
 	fake_host_set_domain(1);
@@ -278,32 +259,32 @@ static void unwatch_can_take_the_events_along(void **state)
 	assert_event(h, "data/y", "tok");
 	assert_no_event(h);
 	xs_close(h);
-	xs_watch(t->h1, "data/x", "tok");
-	xs_unwatch(t->h1, "data/x", "tok");
-	assert_event(t->h1, "data/x", "tok");
+	xs_watch(in(1), "data/x", "tok");
+	xs_unwatch(in(1), "data/x", "tok");
+	assert_event(in(1), "data/x", "tok");
 }
 
 static void *reader(void *h)
 {
 	unsigned int n;
 
+	fake_host_set_domain(1);
 	return xs_read_watch(h, &n);
 }
 
 static void read_watch_sleeps_until_an_event_or_its_death(void **state)
 {
-	struct handles *t = *state;
 	pthread_t thread;
 	void *event;
 
-	xs_watch(t->h1, "data/x", "tok");
-	assert_event(t->h1, "data/x", "tok");
-	pthread_create(&thread, NULL, reader, t->h1);
-	write_string(t->h0, "/local/domain/1/data/x", "");
+	xs_watch(in(1), "data/x", "tok");
+	assert_event(in(1), "data/x", "tok");
+	pthread_create(&thread, NULL, reader, in(1));
+	write_string(in(0), "/local/domain/1/data/x", "");
 	pthread_join(thread, &event);
 	assert_non_null(event);
 	free(event);
-	pthread_create(&thread, NULL, reader, t->h1);
+	pthread_create(&thread, NULL, reader, in(1));
 	fake_host_kill_handles(1);
 	pthread_join(thread, &event);
 	assert_null(event);
@@ -311,93 +292,104 @@ static void read_watch_sleeps_until_an_event_or_its_death(void **state)
 
 static void a_transaction_is_seen_as_a_whole(void **state)
 {
-	struct handles *t = *state;
-	xs_transaction_t tx = xs_transaction_start(t->h1);
+	xs_transaction_t tx = xs_transaction_start(in(1));
 
 	assert_int_not_equal(tx, XBT_NULL);
 	assert_int_equal(fake_host_live(1, FAKE_TRANSACTIONS), 1);
-	xs_write(t->h1, tx, "data/a", "1", 1);
-	assert_no_read(t->h1, "data/a", ENOENT);
-	xs_watch(t->h1, "data/a", "tok");
-	assert_event(t->h1, "data/a", "tok");
-	assert_true(xs_transaction_end(t->h1, tx, false));
-	assert_reads(t->h1, "data/a", "1");
-	assert_event(t->h1, "data/a", "tok");
-	assert_false(xs_transaction_end(t->h1, tx, false));
+	xs_write(in(1), tx, "data/a", "1", 1);
+	assert_no_read(in(1), "data/a", ENOENT);
+	xs_watch(in(1), "data/a", "tok");
+	assert_event(in(1), "data/a", "tok");
+	assert_true(xs_transaction_end(in(1), tx, false));
+	assert_reads(in(1), "data/a", "1");
+	assert_event(in(1), "data/a", "tok");
+	assert_false(xs_transaction_end(in(1), tx, false));
 	assert_int_equal(errno, ENOENT);
 }
 
 static void an_aborted_transaction_leaves_nothing(void **state)
 {
-	struct handles *t = *state;
-	xs_transaction_t tx = xs_transaction_start(t->h1);
+	xs_transaction_t tx = xs_transaction_start(in(1));
 
-	xs_write(t->h1, tx, "data/a", "1", 1);
-	assert_true(xs_transaction_end(t->h1, tx, true));
-	assert_no_read(t->h1, "data/a", ENOENT);
+	xs_write(in(1), tx, "data/a", "1", 1);
+	assert_true(xs_transaction_end(in(1), tx, true));
+	assert_no_read(in(1), "data/a", ENOENT);
 }
 
 static void a_conflict_is_eagain(void **state)
 {
-	struct handles *t = *state;
-	xs_transaction_t tx = xs_transaction_start(t->h1);
+	xs_transaction_t tx = xs_transaction_start(in(1));
 
-	xs_write(t->h1, tx, "data/a", "1", 1);
-	write_string(t->h0, "/local/domain/1/data/a", "2");
-	assert_false(xs_transaction_end(t->h1, tx, false));
+	xs_write(in(1), tx, "data/a", "1", 1);
+	write_string(in(0), "/local/domain/1/data/a", "2");
+	assert_false(xs_transaction_end(in(1), tx, false));
 	assert_int_equal(errno, EAGAIN);
-	assert_reads(t->h1, "data/a", "2");
+	assert_reads(in(1), "data/a", "2");
 	assert_int_equal(fake_host_live(1, FAKE_TRANSACTIONS), 0);
 }
 
 static void ten_transactions_a_domain(void **state)
 {
-	struct handles *t = *state;
-	struct xs_handle *second = open_in(1);
+	struct xs_handle *h = in(1), *second = xs_open(0);
 
 	for (int i = 0; i < 10; i++)
-		assert_true(xs_transaction_start(i % 2 ? t->h1 : second));
+		assert_true(xs_transaction_start(i % 2 ? h : second));
 	assert_int_equal(xs_transaction_start(second), XBT_NULL);
 	assert_int_equal(errno, ENOSPC);
 	xs_close(second);
-	assert_true(xs_transaction_start(t->h1));
+	assert_true(xs_transaction_start(in(1)));
 }
 
 static void too_much_for_a_message_is_e2big(void **state)
 {
-	struct handles *t = *state;
 	static char big[5000];
 
-	assert_false(xs_write(t->h1, XBT_NULL, "data/a", big, sizeof(big)));
+	assert_false(xs_write(in(1), XBT_NULL, "data/a", big, sizeof(big)));
 	assert_int_equal(errno, E2BIG);
 }
 
 static void a_failed_commit_ends_the_transaction(void **state)
 {
-	struct handles *t = *state;
-	xs_transaction_t tx = xs_transaction_start(t->h1);
+	xs_transaction_t tx = xs_transaction_start(in(1));
 
-	xs_write(t->h1, tx, "data/a", "1", 1);
+	xs_write(in(1), tx, "data/a", "1", 1);
 	fake_host_fail(FAKE_XS_TRANSACTION_END, 1, EIO);
-	assert_false(xs_transaction_end(t->h1, tx, false));
+	assert_false(xs_transaction_end(in(1), tx, false));
 	assert_int_equal(errno, EIO);
 	assert_int_equal(fake_host_live(1, FAKE_TRANSACTIONS), 0);
-	assert_no_read(t->h1, "data/a", ENOENT);
+	assert_no_read(in(1), "data/a", ENOENT);
+}
+
+static void a_handle_acts_as_the_domain_of_its_user(void **state)
+{
+	struct xs_handle *h = in(0);
+
+	/* A program shares one handle, and here it may play two domains. */
+	fake_host_set_domain(1);
+	assert_reads(h, "domid", "1");
+	assert_true(write_string(h, "data/x", ""));
+	fake_host_set_domain(2);
+	assert_reads(h, "domid", "2");
+	assert_no_read(h, "/local/domain/1/data/x", EACCES);
+	fake_host_kill_handles(1);
+	assert_reads(h, "domid", "2");
+	fake_host_set_domain(1);
+	assert_no_read(h, "domid", EBADF);
+	fake_host_set_process(1, 1);
+	assert_reads(h, "domid", "1");
 }
 
 static void a_dead_process_leaves_its_nodes_only(void **state)
 {
-	struct handles *t = *state;
-
-	write_string(t->h1, "data/x", "");
-	xs_watch(t->h1, "data/x", "tok");
-	assert_true(xs_transaction_start(t->h1));
+	write_string(in(1), "data/x", "");
+	xs_watch(in(1), "data/x", "tok");
+	assert_true(xs_transaction_start(in(1)));
 	fake_host_kill_handles(1);
 	assert_int_equal(fake_host_live(1, FAKE_NODES), 1);
 	assert_int_equal(fake_host_live_total(1), 1);
-	assert_false(write_string(t->h1, "data/x", ""));
+	assert_false(write_string(in(1), "data/x", ""));
 	assert_int_equal(errno, EBADF);
-	assert_true(xs_unwatch(t->h1, "data/x", "tok"));
+	assert_true(xs_unwatch(in(1), "data/x", "tok"));
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -422,6 +414,7 @@ int main(void)
 		T(ten_transactions_a_domain),
 		T(too_much_for_a_message_is_e2big),
 		T(a_failed_commit_ends_the_transaction),
+		T(a_handle_acts_as_the_domain_of_its_user),
 		T(a_dead_process_leaves_its_nodes_only),
 	};
 

@@ -22,9 +22,21 @@ struct event {
 	char **vec; /* as libxenstore returns it: one block */
 };
 
+/*
+ * A handle acts as whoever uses it: a program shares one between all that it
+ * does, and here that may be the work of several domains. So it has one
+ * connection for each process that has used it.
+ */
+struct connection {
+	struct list link; /* handle->connections */
+	unsigned int domid, process;
+	struct store_conn *store; /* NULL: the process died */
+};
+
 struct xs_handle {
 	struct fake_handle h;
-	struct store_conn *conn; /* NULL: the process died */
+	struct list link;        /* handles */
+	struct list connections; /* struct connection */
 	bool unwatch_filter;
 	int fd; /* made by xs_fileno; readable while there are events */
 	struct list events;
@@ -33,6 +45,8 @@ struct xs_handle {
 
 /* Taken inside fake_lock(), never the other way round. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct list handles = LIST_INIT(handles);
+static bool introduced[FAKE_DOMIDS_N];
 
 static void cleanup_replyp(struct store_reply *r)
 {
@@ -90,6 +104,39 @@ static void event_arrived(void *arg, const char *path, const char *token)
 	pthread_cond_broadcast(&h->arrived);
 }
 
+static struct connection *
+connection_new(struct xs_handle *h, unsigned int domid, unsigned int process)
+{
+	_cleanup_free_ struct connection *c = calloc(1, sizeof(*c));
+
+	if (!c || domid >= FAKE_DOMIDS_N || !introduced[domid])
+		return NULL;
+	c->domid = domid;
+	c->process = process;
+	c->store = store_connect(domid, event_arrived, h);
+	if (!c->store)
+		return NULL;
+	list_append(&h->connections, &c->link);
+	return TAKE_PTR(c);
+}
+
+/* That of the calling thread, with the lock held; NULL: it is dead. */
+static struct store_conn *connection(struct xs_handle *h)
+{
+	unsigned int domid, process;
+	struct connection *c;
+	struct list *l;
+
+	fake_current(&domid, &process);
+	list_for_each (l, &h->connections) {
+		c = list_entry(l, struct connection, link);
+		if (c->domid == domid && c->process == process)
+			return c->store;
+	}
+	c = connection_new(h, domid, process);
+	return c ? c->store : NULL;
+}
+
 struct xs_handle *xs_open(unsigned long flags)
 {
 	unsigned int domid, process;
@@ -104,49 +151,87 @@ struct xs_handle *xs_open(unsigned long flags)
 	h->unwatch_filter = flags & XS_UNWATCH_FILTER;
 	h->fd = -1;
 	list_init(&h->events);
+	list_init(&h->connections);
 	pthread_cond_init(&h->arrived, NULL);
 	pthread_mutex_lock(&lock);
-	h->conn = store_connect(domid, event_arrived, h);
+	list_append(&handles, &h->link);
 	pthread_mutex_unlock(&lock);
-	if (h->conn)
-		return h;
-	xs_close(h);
-	errno = ENOMEM;
-	return NULL;
+	return h;
 }
 
-/* Whoever sleeps in xs_read_watch is woken. */
-static void disconnect(struct xs_handle *h)
+static void connection_end(struct connection *c)
 {
+	if (c->store)
+		store_disconnect(c->store);
+	c->store = NULL;
+}
+
+void fake_xs_end(unsigned int domid, int process)
+{
+	struct list *l, *m;
+
 	pthread_mutex_lock(&lock);
-	if (h->conn)
-		store_disconnect(h->conn);
-	h->conn = NULL;
-	pthread_cond_broadcast(&h->arrived);
+	list_for_each (l, &handles) {
+		struct xs_handle *h = list_entry(l, struct xs_handle, link);
+
+		list_for_each (m, &h->connections) {
+			struct connection *c =
+				list_entry(m, struct connection, link);
+
+			if (c->domid == domid &&
+			    (process < 0 || c->process == (unsigned)process))
+				connection_end(c);
+		}
+		pthread_cond_broadcast(&h->arrived);
+	}
 	pthread_mutex_unlock(&lock);
 }
 
-void fake_xs_end(struct fake_handle *base)
+static void handle_end(struct xs_handle *h)
 {
-	disconnect((struct xs_handle *)base);
+	struct list *l, *next;
+
+	list_for_each_safe (l, next, &h->connections) {
+		struct connection *c = list_entry(l, struct connection, link);
+
+		connection_end(c);
+		free(c);
+	}
+	list_for_each_safe (l, next, &h->events)
+		event_free(list_entry(l, struct event, link));
+	list_remove(&h->link);
 }
 
 void xs_close(struct xs_handle *h)
 {
-	struct list *l, *next;
-
 	if (!h)
 		return;
 	fake_lock();
-	disconnect(h);
 	fake_handle_detach(&h->h);
 	fake_unlock();
-	list_for_each_safe (l, next, &h->events)
-		event_free(list_entry(l, struct event, link));
+	pthread_mutex_lock(&lock);
+	handle_end(h);
+	pthread_mutex_unlock(&lock);
 	if (h->fd >= 0)
 		close(h->fd);
 	pthread_cond_destroy(&h->arrived);
 	free(h);
+}
+
+/* In a child, on its copy of everything: the parent's is untouched. */
+void xs_daemon_destroy_postfork(struct xs_handle *h)
+{
+	xs_close(h);
+}
+
+void fake_xs_fork_prepare(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void fake_xs_fork_done(void)
+{
+	pthread_mutex_unlock(&lock);
 }
 
 /*
@@ -175,6 +260,11 @@ static void put_string(struct payload *p, const char *s)
 	put(p, s, strlen(s) + 1);
 }
 
+static int call(enum fake_host_call kind)
+{
+	return fake_call(kind, fake_host_domain());
+}
+
 static bool result(int r)
 {
 	if (!r)
@@ -188,13 +278,14 @@ static bool request(struct xs_handle *h, enum xsd_sockmsg_type type,
 		    xs_transaction_t t, const struct payload *p,
 		    struct store_reply *reply)
 {
+	struct store_conn *c;
 	int r;
 
 	if (p->too_long)
 		return result(-E2BIG);
 	pthread_mutex_lock(&lock);
-	r = h->conn ? store_request(h->conn, type, t, p->data, p->len, reply)
-		    : -EBADF;
+	c = connection(h);
+	r = c ? store_request(c, type, t, p->data, p->len, reply) : -EBADF;
 	pthread_mutex_unlock(&lock);
 	return result(r);
 }
@@ -207,7 +298,7 @@ static bool request_done(struct xs_handle *h, enum fake_host_call kind,
 	_cleanup_(cleanup_replyp) struct store_reply reply = { 0 };
 	struct payload p = { .len = 0 };
 
-	if (fake_call(kind, h->h.domid))
+	if (call(kind))
 		return false;
 	put_string(&p, arg);
 	return request(h, type, t, &p, &reply);
@@ -221,7 +312,7 @@ static char *request_data(struct xs_handle *h, enum fake_host_call kind,
 	_cleanup_(cleanup_replyp) struct store_reply reply = { 0 };
 	struct payload p = { .len = 0 };
 
-	if (fake_call(kind, h->h.domid))
+	if (call(kind))
 		return NULL;
 	put_string(&p, arg);
 	if (!request(h, type, t, &p, &reply))
@@ -243,7 +334,7 @@ bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path,
 	_cleanup_(cleanup_replyp) struct store_reply reply = { 0 };
 	struct payload p = { .len = 0 };
 
-	if (fake_call(FAKE_XS_WRITE, h->h.domid))
+	if (call(FAKE_XS_WRITE))
 		return false;
 	put_string(&p, path);
 	put(&p, data, len);
@@ -340,7 +431,7 @@ bool xs_set_permissions(struct xs_handle *h, xs_transaction_t t,
 	_cleanup_(cleanup_replyp) struct store_reply reply = { 0 };
 	struct payload p = { .len = 0 };
 
-	if (fake_call(FAKE_XS_SET_PERMISSIONS, h->h.domid))
+	if (call(FAKE_XS_SET_PERMISSIONS))
 		return false;
 	put_string(&p, path);
 	for (unsigned int i = 0; i < num_perms; i++) {
@@ -377,7 +468,7 @@ bool xs_transaction_end(struct xs_handle *h, xs_transaction_t t, bool abort)
 {
 	int err;
 
-	if (!fake_call(FAKE_XS_TRANSACTION_END, h->h.domid))
+	if (!call(FAKE_XS_TRANSACTION_END))
 		return transaction_end(h, t, abort);
 	err = errno;
 	transaction_end(h, t, true);
@@ -397,8 +488,7 @@ static bool watch_request(struct xs_handle *h, enum xsd_sockmsg_type type,
 
 bool xs_watch(struct xs_handle *h, const char *path, const char *token)
 {
-	return !fake_call(FAKE_XS_WATCH, h->h.domid) &&
-	       watch_request(h, XS_WATCH, path, token);
+	return !call(FAKE_XS_WATCH) && watch_request(h, XS_WATCH, path, token);
 }
 
 static void drop_events(struct xs_handle *h, const char *path,
@@ -420,7 +510,7 @@ static void drop_events(struct xs_handle *h, const char *path,
 
 bool xs_unwatch(struct xs_handle *h, const char *path, const char *token)
 {
-	if (fake_call(FAKE_XS_UNWATCH, h->h.domid))
+	if (call(FAKE_XS_UNWATCH))
 		return false;
 	if (!watch_request(h, XS_UNWATCH, path, token) && errno != EBADF)
 		return false;
@@ -452,10 +542,10 @@ static char **take_event(struct xs_handle *h, bool wait)
 	struct event *e;
 	char **vec;
 
-	while (wait && h->conn && list_empty(&h->events))
+	while (wait && connection(h) && list_empty(&h->events))
 		pthread_cond_wait(&h->arrived, &lock);
-	if (!h->conn || list_empty(&h->events)) {
-		errno = h->conn ? EAGAIN : EBADF;
+	if (!connection(h) || list_empty(&h->events)) {
+		errno = connection(h) ? EAGAIN : EBADF;
 		return NULL;
 	}
 	e = list_entry(h->events.next, struct event, link);
@@ -469,7 +559,7 @@ char **xs_check_watch(struct xs_handle *h)
 {
 	char **vec;
 
-	if (fake_call(FAKE_XS_CHECK_WATCH, h->h.domid))
+	if (call(FAKE_XS_CHECK_WATCH))
 		return NULL;
 	pthread_mutex_lock(&lock);
 	vec = take_event(h, false);
@@ -481,7 +571,7 @@ char **xs_read_watch(struct xs_handle *h, unsigned int *num)
 {
 	char **vec;
 
-	if (fake_call(FAKE_XS_READ_WATCH, h->h.domid))
+	if (call(FAKE_XS_READ_WATCH))
 		return NULL;
 	pthread_mutex_lock(&lock);
 	vec = take_event(h, true);
@@ -514,6 +604,7 @@ bool xs_is_domain_introduced(struct xs_handle *h, unsigned int domid)
 void fake_xs_domain_created(unsigned int domid)
 {
 	pthread_mutex_lock(&lock);
+	introduced[domid] = true;
 	store_domain_created(domid);
 	pthread_mutex_unlock(&lock);
 }
@@ -521,6 +612,7 @@ void fake_xs_domain_created(unsigned int domid)
 void fake_xs_domain_destroyed(unsigned int domid)
 {
 	pthread_mutex_lock(&lock);
+	introduced[domid] = false;
 	store_domain_destroyed(domid);
 	pthread_mutex_unlock(&lock);
 }
@@ -528,6 +620,7 @@ void fake_xs_domain_destroyed(unsigned int domid)
 void fake_xs_reset(void)
 {
 	pthread_mutex_lock(&lock);
+	memset(introduced, 0, sizeof(introduced));
 	store_reset();
 	pthread_mutex_unlock(&lock);
 }
