@@ -7,32 +7,12 @@
 #include <unistd.h>
 #include <xengnttab.h>
 
-#include "base/cleanup.h"
-#include "xenhost/fake/private.h"
+#include "xenhost/fake/area.h"
 
 struct xengntdev_handle {
 	struct fake_handle h;
 	int fd; /* means nothing, but can be asked for its flags */
 };
-
-struct notification {
-	uint32_t offset; /* FAKE_PAGE_SIZE or more: none */
-	struct fake_port *port;
-};
-
-/* Consecutive addresses: pages shared in one call, or mapped in one call. */
-struct area {
-	struct list link; /* process->areas, or leftovers */
-	bool shared;      /* else: mapped */
-	bool apart;       /* not at the pages' own place */
-	char *addr;
-	unsigned int count;
-	struct notification notify;
-	uint32_t pages[];
-};
-
-/* Of dead processes: no more than memory that they may still touch. */
-static struct list leftovers = LIST_INIT(leftovers);
 
 static struct xengntdev_handle *handle_open(enum fake_host_resource type,
 					    enum fake_host_call call, int flags)
@@ -108,154 +88,8 @@ int xengnttab_set_max_grants(xengnttab_handle *xgt, uint32_t nr_grants)
 	return 0;
 }
 
-static struct area *area_new(bool shared, unsigned int count)
-{
-	struct area *a;
-
-	a = calloc(1, sizeof(*a) + (size_t)count * sizeof(*a->pages));
-	if (!a)
-		return NULL;
-	a->shared = shared;
-	a->count = count;
-	a->notify.offset = FAKE_PAGE_SIZE;
-	list_init(&a->link);
-	return a;
-}
-
-/* 0, or -EINVAL: the port is not one of the domain. */
-static int area_set_notify(struct area *a, struct fake_domain *d,
-			   uint32_t offset, evtchn_port_t port)
-{
-	if (port != (evtchn_port_t)-1) {
-		a->notify.port = fake_port_get(d, port);
-		if (!a->notify.port)
-			return -EINVAL;
-	}
-	a->notify.offset = offset;
-	return 0;
-}
-
-static void area_notify(struct area *a)
-{
-	if (a->notify.offset < FAKE_PAGE_SIZE)
-		__atomic_store_n(a->addr + a->notify.offset, 0,
-				 __ATOMIC_SEQ_CST);
-	if (a->notify.port)
-		fake_port_notify(a->notify.port);
-}
-
-/* Its domain, and its grants or maps, are no longer charged for it. */
-static void area_uncharge(struct area *a, struct fake_domain *d)
-{
-	if (a->shared)
-		d->n_shared -= a->count;
-	for (unsigned int i = 0; i < a->count; i++) {
-		struct fake_page *page = fake_page(a->pages[i]);
-		struct fake_domain *owner;
-
-		if (a->shared) {
-			page->granted = false;
-			continue;
-		}
-		owner = fake_domain_find(page->owner);
-		page->n_maps--;
-		owner->n_maps_of_its--;
-		fake_domain_settle(owner);
-	}
-}
-
-static void area_free(struct area *a)
-{
-	if (!a)
-		return;
-	list_remove(&a->link);
-	if (a->addr && a->apart)
-		fake_pages_unmap(a->addr, a->count);
-	if (a->addr)
-		fake_pages_drop(a->pages, a->count, !a->apart);
-	if (a->notify.port)
-		fake_port_put(a->notify.port);
-	free(a);
-}
-DEFINE_CLEANUP(struct area *, area, area_free)
-
-static struct area *area_find(struct list *areas, const void *addr,
-			      unsigned int count, bool shared)
-{
-	struct list *l;
-
-	list_for_each (l, areas) {
-		struct area *a = list_entry(l, struct area, link);
-
-		if (a->addr == addr && a->count == count && a->shared == shared)
-			return a;
-	}
-	return NULL;
-}
-
-/* 0, or -EINVAL: not an area as a whole. */
-static int area_end(struct fake_process *p, const void *addr,
-		    unsigned int count, bool shared)
-{
-	struct area *a;
-
-	a = area_find(p ? &p->areas : &leftovers, addr, count, shared);
-	if (!a)
-		return -EINVAL;
-	if (p) {
-		area_notify(a);
-		area_uncharge(a, p->domain);
-	}
-	area_free(a);
-	return 0;
-}
-
-void fake_grants_end(struct fake_process *p, bool notify)
-{
-	struct list *l, *next;
-
-	if (notify)
-		list_for_each (l, &p->areas)
-			area_notify(list_entry(l, struct area, link));
-	list_for_each_safe (l, next, &p->areas) {
-		struct area *a = list_entry(l, struct area, link);
-
-		if (a->notify.port)
-			fake_port_put(a->notify.port);
-		a->notify.port = NULL;
-		area_uncharge(a, p->domain);
-		list_remove(&a->link);
-		list_append(&leftovers, &a->link);
-	}
-}
-
-void fake_grants_reset(void)
-{
-	struct list *l, *next;
-
-	list_for_each_safe (l, next, &leftovers)
-		area_free(list_entry(l, struct area, link));
-}
-
-unsigned int fake_grants_live(struct fake_process *p,
-			      enum fake_host_resource what)
-{
-	unsigned int n = 0;
-	struct list *l;
-
-	if (what != FAKE_SHARED_PAGES && what != FAKE_MAPPED_PAGES)
-		return 0;
-	list_for_each (l, &p->areas) {
-		struct area *a = list_entry(l, struct area, link);
-
-		if (a->shared == (what == FAKE_SHARED_PAGES))
-			n += a->count;
-	}
-	return n;
-}
-
-static int share(struct fake_process *p, struct area *a, unsigned int domid,
-		 bool writable, uint32_t *refs)
+static int share(struct fake_process *p, struct fake_area *a,
+		 unsigned int domid, bool writable, uint32_t *refs)
 {
 	struct fake_domain *d = p->domain;
 	int64_t first;
@@ -291,17 +125,17 @@ static void *share_locked(struct fake_process *p, unsigned int domid, int count,
 			  uint32_t *refs, bool writable, uint32_t notify_offset,
 			  evtchn_port_t notify_port)
 {
-	_cleanup_(cleanup_areap) struct area *a = NULL;
+	_cleanup_(cleanup_fake_areap) struct fake_area *a = NULL;
 	int r;
 
 	if (!p)
 		return fail(EBADF);
 	if (count <= 0)
 		return fail(EINVAL);
-	a = area_new(true, count);
+	a = fake_area_new(true, count);
 	if (!a)
 		return fail(ENOMEM);
-	r = area_set_notify(a, p->domain, notify_offset, notify_port);
+	r = fake_area_set_notify(a, p->domain, notify_offset, notify_port);
 	if (!r)
 		r = share(p, a, domid, writable, refs);
 	if (r)
@@ -347,7 +181,7 @@ static int end_call(struct xengntdev_handle *h, enum fake_host_call call,
 	if (fake_call(call, h->h.domid))
 		return -1;
 	fake_lock();
-	r = area_end(h->h.process, addr, count, shared);
+	r = fake_area_end(h->h.process, addr, count, shared);
 	fake_unlock();
 	if (!r)
 		return 0;
@@ -390,7 +224,7 @@ struct map_args {
 	evtchn_port_t notify_port;
 };
 
-static int area_find_pages(struct area *a, struct fake_domain *d,
+static int area_find_pages(struct fake_area *a, struct fake_domain *d,
 			   const struct map_args *args)
 {
 	for (uint32_t i = 0; i < a->count; i++) {
@@ -405,7 +239,7 @@ static int area_find_pages(struct area *a, struct fake_domain *d,
 	return 0;
 }
 
-static bool area_can_use_place(const struct area *a)
+static bool area_can_use_place(const struct fake_area *a)
 {
 	if (fake_host.map_apart)
 		return false;
@@ -416,7 +250,7 @@ static bool area_can_use_place(const struct area *a)
 	return true;
 }
 
-static int map(struct fake_process *p, struct area *a,
+static int map(struct fake_process *p, struct fake_area *a,
 	       const struct map_args *args)
 {
 	void *addr;
@@ -428,8 +262,8 @@ static int map(struct fake_process *p, struct area *a,
 	r = area_find_pages(a, p->domain, args);
 	if (r)
 		return r;
-	r = area_set_notify(a, p->domain, args->notify_offset,
-			    args->notify_port);
+	r = fake_area_set_notify(a, p->domain, args->notify_offset,
+				 args->notify_port);
 	if (r)
 		return r;
 	a->apart = !area_can_use_place(a);
@@ -451,14 +285,14 @@ static int map(struct fake_process *p, struct area *a,
 
 static void *map_locked(struct fake_process *p, const struct map_args *args)
 {
-	_cleanup_(cleanup_areap) struct area *a = NULL;
+	_cleanup_(cleanup_fake_areap) struct fake_area *a = NULL;
 	int r;
 
 	if (!p)
 		return fail(EBADF);
 	if (!args->count)
 		return fail(EINVAL);
-	a = area_new(false, args->count);
+	a = fake_area_new(false, args->count);
 	if (!a)
 		return fail(ENOMEM);
 	r = map(p, a, args);

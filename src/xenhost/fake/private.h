@@ -49,7 +49,7 @@ struct fake_process {
 	struct fake_domain *domain;
 	unsigned int id;
 	struct list handles; /* struct fake_handle */
-	struct list areas;   /* struct area of gnttab.c */
+	struct list areas;   /* struct fake_area */
 };
 
 /* The head of every handle. process is NULL once the process died. */
@@ -116,7 +116,7 @@ uint32_t fake_page_to_ref(uint32_t page);
 /* -1: no page can have this reference. */
 int64_t fake_ref_to_page(uint32_t ref);
 
-/* gnttab.c */
+/* area.c: what a process has shared or mapped */
 void fake_grants_end(struct fake_process *p, bool notify);
 void fake_grants_reset(void);
 unsigned int fake_grants_live(struct fake_process *p,
