@@ -34,10 +34,10 @@
  * Defines cleanup_NAMEp() for a variable of this pointer type, around a
  * destroyer that accepts NULL: _cleanup_(cleanup_NAMEp).
  */
-#define DEFINE_CLEANUP(type, name, destroy)          \
+#define DEFINE_CLEANUP(type, name, destroy)           \
 	static inline void cleanup_##name##p(type *p) \
-	{                                            \
-		destroy(*p);                         \
+	{                                             \
+		destroy(*p);                          \
 	}
 
 static inline void cleanup_freep(void *p)
