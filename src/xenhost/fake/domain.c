@@ -239,7 +239,6 @@ static void domain_end(struct fake_domain *d)
 	d->state = FAKE_DOMAIN_DYING;
 	d->n_maps_of_its++; /* it may map its own pages: settle it later */
 	processes_end(d, -1, false);
-	fake_ports_end(d);
 	d->n_maps_of_its--;
 }
 

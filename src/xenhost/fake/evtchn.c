@@ -194,14 +194,6 @@ static void handle_drop_port(xenevtchn_handle *h, struct fake_port *port)
 	handle_refresh(h);
 }
 
-/* The ports of a destroyed domain that something still references. */
-void fake_ports_end(struct fake_domain *d)
-{
-	for (evtchn_port_t id = 0; id < FAKE_PORTS_MAX; id++)
-		if (d->ports[id])
-			port_close(d->ports[id]);
-}
-
 void fake_evtchn_end(struct fake_handle *base)
 {
 	xenevtchn_handle *h = (xenevtchn_handle *)base;

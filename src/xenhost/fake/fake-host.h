@@ -46,7 +46,7 @@ void fake_host_reset(void);
  */
 
 /* 0, or -EEXIST: the id is in use, or its last owner's pages are still mapped
- * by somebody; -ENOMEM. */
+ * by somebody; -EINVAL: not a domain's id; -ENOMEM. */
 int fake_host_create(unsigned int domid);
 
 /*

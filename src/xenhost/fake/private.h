@@ -128,7 +128,6 @@ unsigned int fake_grants_live(struct fake_process *p,
 struct fake_port *fake_port_get(struct fake_domain *d, evtchn_port_t port);
 void fake_port_put(struct fake_port *port);
 void fake_port_notify(struct fake_port *port);
-void fake_ports_end(struct fake_domain *d);
 /* Unbinds what the handle has and wakes whoever sleeps in it. */
 void fake_evtchn_end(struct fake_handle *h);
 

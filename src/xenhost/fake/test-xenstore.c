@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include <xenstore.h>
 
@@ -379,6 +381,26 @@ static void a_handle_acts_as_the_domain_of_its_user(void **state)
 	assert_reads(h, "domid", "1");
 }
 
+static void a_child_throws_away_its_copy_only(void **state)
+{
+	struct xs_handle *h = in(1);
+	int status;
+	pid_t pid;
+
+	assert_true(xs_watch(h, "data/x", "tok"));
+	pid = fork();
+	if (!pid) {
+		xs_daemon_destroy_postfork(h);
+		h = xs_open(0);
+		_exit(!h || !xs_write(h, XBT_NULL, "data/y", "", 0));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_event(h, "data/x", "tok");
+	assert_true(write_string(h, "data/x", ""));
+	assert_event(h, "data/x", "tok");
+}
+
 static void a_dead_process_leaves_its_nodes_only(void **state)
 {
 	write_string(in(1), "data/x", "");
@@ -415,6 +437,7 @@ int main(void)
 		T(too_much_for_a_message_is_e2big),
 		T(a_failed_commit_ends_the_transaction),
 		T(a_handle_acts_as_the_domain_of_its_user),
+		T(a_child_throws_away_its_copy_only),
 		T(a_dead_process_leaves_its_nodes_only),
 	};
 
