@@ -136,11 +136,19 @@ static int map_page(struct vchan *v)
  */
 static int announce(struct vchan *v)
 {
+	int r;
+
 	shm_store_u8(v->ask, VCHAN_ASK_WRITTEN);
 	shm_store_release_u8(v->live_own, VCHAN_LIVE_HERE);
-	if (xenevtchn_notify(v->event, v->port))
-		return report_failure(&v->report, STEP_BIND, errno);
-	return 0;
+	if (!xenevtchn_notify(v->event, v->port)) {
+		v->announced = true;
+		return 0;
+	}
+	r = report_failure(&v->report, STEP_BIND, errno);
+	/* Without a trace: there never was a client. */
+	shm_store_u8(v->ask, 0);
+	shm_store_release_u8(v->live_own, VCHAN_LIVE_NOT_YET);
+	return r;
 }
 
 static int client_start(struct vchan *v)

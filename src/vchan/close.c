@@ -14,7 +14,7 @@
 
 static void tell_peer(struct vchan *v)
 {
-	if (!v->gate_ready)
+	if (!v->announced)
 		return;
 	shm_publish_u8(v->live_own, VCHAN_LIVE_GONE);
 	xenevtchn_notify(v->event, v->port);
@@ -60,7 +60,7 @@ void vchan_free(struct vchan *v)
 		return;
 	if (v->pid == getpid()) {
 		tell_peer(v);
-		if (v->published)
+		if (v->is_server && v->announced)
 			xen_nodes_withdraw(v->xs, v->path, v->nodes,
 					   VCHAN_NODE_N);
 		release_pages(v);

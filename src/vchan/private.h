@@ -64,7 +64,7 @@ struct vchan {
 	struct shm_byte *left_pages, *right_pages; /* of rings outside it */
 	unsigned int left_order, right_order;
 	struct xs_handle *xs; /* a reference */
-	bool published;
+	bool announced; /* the peer may know of us: it has to be told the end */
 	struct xen_node nodes[VCHAN_NODE_N];
 
 	/* Borrowed: places in the page. */

@@ -114,7 +114,7 @@ static int publish(struct vchan *v)
 			      VCHAN_NODE_N);
 	if (r)
 		return report_failure(&v->report, STEP_PUBLISH, -r);
-	v->published = true;
+	v->announced = true;
 	return 0;
 }
 

@@ -75,26 +75,34 @@ void fake_area_free(struct fake_area *a)
 		fake_port_put(a->notify.port);
 	free(a);
 }
-static struct fake_area *area_find(struct list *areas, const void *addr,
-				   unsigned int count, bool shared)
+/*
+ * Several maps of a page may have one address here, unlike on a real host: the
+ * handle tells them apart, and of those made through one, the latest is meant.
+ */
+static struct fake_area *area_find(struct list *areas, const void *handle,
+				   const void *addr, unsigned int count,
+				   bool shared)
 {
+	struct fake_area *found = NULL;
 	struct list *l;
 
 	list_for_each (l, areas) {
 		struct fake_area *a = list_entry(l, struct fake_area, link);
 
-		if (a->addr == addr && a->count == count && a->shared == shared)
-			return a;
+		if (a->addr != addr || a->count != count || a->shared != shared)
+			continue;
+		if (!found || a->handle == handle)
+			found = a;
 	}
-	return NULL;
+	return found;
 }
 
-int fake_area_end(struct fake_process *p, const void *addr, unsigned int count,
-		  bool shared)
+int fake_area_end(struct fake_process *p, const void *handle, const void *addr,
+		  unsigned int count, bool shared)
 {
 	struct fake_area *a;
 
-	a = area_find(p ? &p->areas : &leftovers, addr, count, shared);
+	a = area_find(p ? &p->areas : &leftovers, handle, addr, count, shared);
 	if (!a)
 		return -EINVAL;
 	if (p) {

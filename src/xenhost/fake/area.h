@@ -12,10 +12,11 @@ struct fake_notification {
 };
 
 struct fake_area {
-	struct list link; /* process->areas, or the leftovers of the dead */
-	bool shared;      /* else: mapped */
-	bool apart;       /* not at the pages' own place */
-	char *addr;       /* NULL: nothing of it is in use yet */
+	struct list link;   /* process->areas, or the leftovers of the dead */
+	const void *handle; /* that it was made through: identity only */
+	bool shared;        /* else: mapped */
+	bool apart;         /* not at the pages' own place */
+	char *addr;         /* NULL: nothing of it is in use yet */
 	unsigned int count;
 	struct fake_notification notify;
 	uint32_t pages[];
@@ -32,7 +33,7 @@ int fake_area_set_notify(struct fake_area *a, struct fake_domain *d,
 
 /* Unmaps or unshares; p is NULL for a dead process's. 0, or -EINVAL: it is
  * not an area as a whole. */
-int fake_area_end(struct fake_process *p, const void *addr, unsigned int count,
-		  bool shared);
+int fake_area_end(struct fake_process *p, const void *handle, const void *addr,
+		  unsigned int count, bool shared);
 
 #endif

@@ -181,7 +181,7 @@ static int end_call(struct xengntdev_handle *h, enum fake_host_call call,
 	if (fake_call(call, h->h.domid))
 		return -1;
 	fake_lock();
-	r = fake_area_end(h->h.process, addr, count, shared);
+	r = fake_area_end(h->h.process, h, addr, count, shared);
 	fake_unlock();
 	if (!r)
 		return 0;
@@ -283,7 +283,8 @@ static int map(struct fake_process *p, struct fake_area *a,
 	return 0;
 }
 
-static void *map_locked(struct fake_process *p, const struct map_args *args)
+static void *map_locked(struct fake_process *p, const void *handle,
+			const struct map_args *args)
 {
 	_cleanup_(cleanup_fake_areap) struct fake_area *a = NULL;
 	int r;
@@ -295,6 +296,7 @@ static void *map_locked(struct fake_process *p, const struct map_args *args)
 	a = fake_area_new(false, args->count);
 	if (!a)
 		return fail(ENOMEM);
+	a->handle = handle;
 	r = map(p, a, args);
 	if (r)
 		return fail(-r);
@@ -308,7 +310,7 @@ static void *map_call(xengnttab_handle *xgt, const struct map_args *args)
 	if (fake_call(FAKE_MAP, xgt->h.domid))
 		return NULL;
 	fake_lock();
-	addr = map_locked(xgt->h.process, args);
+	addr = map_locked(xgt->h.process, xgt, args);
 	fake_unlock();
 	return addr;
 }
