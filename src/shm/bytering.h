@@ -118,6 +118,22 @@ static inline int bytering_attach_consumer(struct bytering *r)
 	return bytering_refresh_ready(r);
 }
 
+/*
+ * A consumer's restart that knows its own index from elsewhere: what the page
+ * says may be older (it died before it could give the bytes back), or forged.
+ * 0, and our index is on the page again; or BYTERING_CORRUPT.
+ */
+static inline int bytering_resume_consumer(struct bytering *r, uint32_t own)
+{
+	int err;
+
+	r->own = r->peer = own;
+	err = bytering_refresh_ready(r);
+	if (!err)
+		shm_publish_u32(r->own_shared, own);
+	return err;
+}
+
 static inline int bytering_attach_producer(struct bytering *r)
 {
 	uint32_t prod = shm_load_u32(r->own_shared);

@@ -158,6 +158,29 @@ static void joining_a_ring_whose_indices_are_impossible_is_refused(void **state)
 	assert_int_equal(bytering_space(&p.producer), 0);
 }
 
+static void a_consumer_resumes_at_the_index_that_it_recorded(void **state)
+{
+	struct bytering again;
+	struct pair p;
+	char out[4];
+
+	/* It copied "ab" and died before it gave them back. */
+	pair_init(&p, 4, UINT32_MAX);
+	put(&p, "abcd", 4);
+	bytering_init(&again, p.data, 4, &p.cons, &p.prod);
+	assert_int_equal(bytering_resume_consumer(&again, 1), 0);
+	assert_int_equal(shm_load_u32(&p.cons), 1);
+	assert_int_equal(bytering_ready(&again), 2);
+	bytering_copy_out(&again, out, 2);
+	assert_memory_equal(out, "cd", 2);
+
+	/* Beyond what was produced, or out of reach of it. */
+	assert_int_equal(bytering_resume_consumer(&again, 4), BYTERING_CORRUPT);
+	assert_int_equal(bytering_resume_consumer(&again, 3u - 17),
+			 BYTERING_CORRUPT);
+	assert_int_equal(shm_load_u32(&p.cons), 1);
+}
+
 static void a_span_ends_at_the_end_of_the_ring(void **state)
 {
 	struct shm_byte *at;
@@ -185,6 +208,8 @@ int main(void)
 		cmocka_unit_test(our_own_index_in_the_page_is_never_read_back),
 		cmocka_unit_test(
 			joining_a_ring_whose_indices_are_impossible_is_refused),
+		cmocka_unit_test(
+			a_consumer_resumes_at_the_index_that_it_recorded),
 		cmocka_unit_test(a_span_ends_at_the_end_of_the_ring),
 	};
 
