@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+#include "console/ring.h"
+
+#include <assert.h>
+
+static_assert(offsetof(struct console_page, in) == 0, "ABI");
+static_assert(offsetof(struct console_page, out) == 1024, "ABI");
+static_assert(offsetof(struct console_page, in_cons) == 3072, "ABI");
+static_assert(offsetof(struct console_page, in_prod) == 3076, "ABI");
+static_assert(offsetof(struct console_page, out_cons) == 3080, "ABI");
+static_assert(offsetof(struct console_page, out_prod) == 3084, "ABI");
+static_assert(offsetof(struct console_page, connection) == 3088, "ABI");
+static_assert(sizeof(struct console_page) <= 4096, "ABI: one page");
+
+#define IN_ORDER 10
+#define OUT_ORDER 11
+
+static_assert(CONSOLE_RING_IN_SIZE == 1 << IN_ORDER, "order of in");
+static_assert(CONSOLE_RING_OUT_SIZE == 1 << OUT_ORDER, "order of out");
+
+static void init_frontend(struct console_ring *r, struct console_page *page)
+{
+	r->page = page;
+	bytering_init(&r->rx, page->in, IN_ORDER, &page->in_cons,
+		      &page->in_prod);
+	bytering_init(&r->tx, page->out, OUT_ORDER, &page->out_prod,
+		      &page->out_cons);
+}
+
+static void init_backend(struct console_ring *r, struct console_page *page)
+{
+	r->page = page;
+	bytering_init(&r->rx, page->out, OUT_ORDER, &page->out_cons,
+		      &page->out_prod);
+	bytering_init(&r->tx, page->in, IN_ORDER, &page->in_prod,
+		      &page->in_cons);
+}
+
+void console_ring_create(struct console_ring *r, struct console_page *page)
+{
+	/* Unordered: whoever is told of the page later is told by an ordered
+	 * store or through the kernel. */
+	shm_store_u32(&page->in_cons, 0);
+	shm_store_u32(&page->in_prod, 0);
+	shm_store_u32(&page->out_cons, 0);
+	shm_store_u32(&page->out_prod, 0);
+	shm_store_u8(&page->connection, CONSOLE_CONNECTED);
+	init_frontend(r, page);
+}
+
+int console_ring_attach_frontend(struct console_ring *r,
+				 struct console_page *page)
+{
+	init_frontend(r, page);
+	return bytering_attach_consumer(&r->rx) ||
+			       bytering_attach_producer(&r->tx)
+		       ? CONSOLE_RING_CORRUPT
+		       : 0;
+}
+
+int console_ring_attach_backend(struct console_ring *r,
+				struct console_page *page)
+{
+	init_backend(r, page);
+	return bytering_attach_consumer(&r->rx) ||
+			       bytering_attach_producer(&r->tx)
+		       ? CONSOLE_RING_CORRUPT
+		       : 0;
+}
+
+int console_ring_resume_backend(struct console_ring *r,
+				struct console_page *page, uint32_t out_cons)
+{
+	init_backend(r, page);
+	return bytering_resume_consumer(&r->rx, out_cons) ||
+			       bytering_attach_producer(&r->tx)
+		       ? CONSOLE_RING_CORRUPT
+		       : 0;
+}
+
+int console_ring_peek(struct console_ring *r, void *dst, size_t max,
+		      size_t *n_r)
+{
+	uint32_t n;
+
+	if (bytering_refresh_ready(&r->rx))
+		return CONSOLE_RING_CORRUPT;
+	n = bytering_ready(&r->rx);
+	if (n > max)
+		n = (uint32_t)max;
+	bytering_copy_out(&r->rx, dst, n);
+	*n_r = n;
+	return 0;
+}
+
+void console_ring_consume(struct console_ring *r, size_t n)
+{
+	assert(n <= bytering_ready(&r->rx));
+	if (n)
+		bytering_advance(&r->rx, (uint32_t)n);
+}
+
+int console_ring_read(struct console_ring *r, void *dst, size_t max,
+		      size_t *n_r)
+{
+	int err = console_ring_peek(r, dst, max, n_r);
+
+	if (!err)
+		console_ring_consume(r, *n_r);
+	return err;
+}
+
+int console_ring_space(struct console_ring *r, size_t *n_r)
+{
+	if (bytering_refresh_space(&r->tx))
+		return CONSOLE_RING_CORRUPT;
+	*n_r = bytering_space(&r->tx);
+	return 0;
+}
+
+int console_ring_write(struct console_ring *r, const void *src, size_t len,
+		       size_t *n_r)
+{
+	size_t n;
+	int err = console_ring_space(r, &n);
+
+	if (err)
+		return err;
+	if (n > len)
+		n = len;
+	bytering_copy_in(&r->tx, src, (uint32_t)n);
+	if (n)
+		bytering_advance(&r->tx, (uint32_t)n);
+	*n_r = n;
+	return 0;
+}
+
+void console_ring_set_connection(struct console_ring *r,
+				 enum console_connection c)
+{
+	shm_store_release_u8(&r->page->connection, (uint8_t)c);
+}
+
+bool console_ring_is_connected(const struct console_ring *r)
+{
+	return shm_load_acquire_u8(&r->page->connection) == CONSOLE_CONNECTED;
+}
