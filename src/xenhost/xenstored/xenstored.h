@@ -17,19 +17,23 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "xenhost/xenstored/perm.h"
+
 struct xenstored;
 
 /* All members may be NULL. */
 struct xenstored_ops {
 	/*
-	 * Does the host know this domain? Asked before a transaction or a node
-	 * list may name it. NULL: the introduced ones exist.
+	 * Does the host have this domain? Asked when permissions name one that
+	 * is not introduced (yet). NULL: only the introduced ones exist.
 	 */
 	bool (*domain_exists)(void *userdata, unsigned int domid);
 	/*
 	 * The positive errno with which to answer a domain's request instead
 	 * of serving it, or 0. op is the request's name in lower case, as
-	 * "read", "transaction_start" (xenstored_op_names).
+	 * "read", "get_perms", "transaction_start", "transaction_end". The
+	 * names are those of enum xsd_sockmsg_type. An errno that the protocol
+	 * cannot name is sent as EINVAL.
 	 */
 	int (*fault)(void *userdata, unsigned int domid, const char *op);
 };
@@ -41,32 +45,32 @@ void xenstored_free(struct xenstored *xs);
 
 /*
  * Serves the connected stream socket fd, which it owns from now on (also when
- * it fails), as a client of the domain.
+ * it fails), as a client of the domain. -ENOENT: not introduced.
  */
 int xenstored_accept(struct xenstored *xs, int fd, unsigned int domid);
 
 /*
- * A domain comes to life (fires @introduceDomain), or is dead and gone: its
- * clients are dropped, its transactions and watches end, its nodes fall to
- * domain 0 or die with it, other nodes' permissions forget it, and
- * @releaseDomain fires. The caller removes /local/domain/N, as a toolstack
- * does. Domain 0 is always there.
+ * A domain comes to life: its clients may connect, @introduceDomain fires.
+ * -EEXIST. Domain 0 is always there. The caller makes /local/domain/N, as a
+ * toolstack does.
  */
 int xenstored_introduce(struct xenstored *xs, unsigned int domid);
+
+/*
+ * A domain is dead and gone: its clients are dropped with their watches and
+ * transactions, the nodes that it owns are removed with all that is below,
+ * what other nodes' permissions say of its id has no effect any more, and
+ * @releaseDomain fires. Nodes about the domain that domain 0 owns are for the
+ * caller to remove, as for a toolstack. -ENOENT, -EINVAL for domain 0. A
+ * domain that was never introduced, but named in permissions, is to be released
+ * too when it is gone.
+ */
 int xenstored_release(struct xenstored *xs, unsigned int domid);
 
-/* A domain's permission on a node; the first of a list is the node's owner. */
-struct xenstored_perm {
-	unsigned int domid;
-	unsigned int bits; /* XENSTORED_PERM_*: for the owner, everybody else */
-};
-
-enum {
-	XENSTORED_PERM_NONE = 0,
-	XENSTORED_PERM_READ = 1,
-	XENSTORED_PERM_WRITE = 2,
-};
-
+/*
+ * Paths are absolute; up to 2048 bytes, not counting a /local/domain/<domid>/
+ * in front. -EINVAL: no path. -ENOENT: no such node, or no such owner.
+ */
 int xenstored_write(struct xenstored *xs, const char *path, const void *data,
 		    size_t len);
 int xenstored_mkdir(struct xenstored *xs, const char *path);
