@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+/*
+ * xenchan: one table of commands. A name of two words is a command of a group;
+ * `xenchan GROUP --help` lists the group.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/nearest.h"
+#include "cli/say.h"
+#include "cli/streams.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *description;
+} commands[] = {
+	{ "vchan listen", command_vchan_listen,
+	  "offer a vchan; standard input and output over it" },
+	{ "vchan connect", command_vchan_connect,
+	  "the other end; waits for the server" },
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(*commands))
+
+/* How many arguments the words of a name take, or 0 if they are others. */
+static int match_words(const char *name, int argc, char **argv)
+{
+	int n = 0;
+
+	for (; *name; n++) {
+		size_t length = strcspn(name, " ");
+
+		if (n >= argc || strlen(argv[n]) != length ||
+		    strncmp(argv[n], name, length))
+			return 0;
+		name += length;
+		name += *name == ' ';
+	}
+	return n;
+}
+
+static bool is_in_group(const struct command *c, const char *group)
+{
+	size_t n = strlen(group);
+
+	return !strncmp(c->name, group, n) && (!n || c->name[n] == ' ');
+}
+
+static bool is_group(const char *word)
+{
+	for (size_t i = 0; *word && i < N_COMMANDS; i++) {
+		if (is_in_group(&commands[i], word))
+			return true;
+	}
+	return false;
+}
+
+/* The commands of a group, or all: "". */
+static int print_help(const char *group)
+{
+	char text[4096];
+	size_t n;
+
+	n = (size_t)snprintf(text, sizeof(text),
+			     "usage: xenchan %s%sCOMMAND [options]\n\n", group,
+			     *group ? " " : "");
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (!is_in_group(&commands[i], group))
+			continue;
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+				      "  %-16s %s\n", commands[i].name,
+				      commands[i].description);
+	}
+	snprintf(text + n, sizeof(text) - n,
+		 "\nEach command takes --help. xenchan --version prints the "
+		 "version. See xenchan(1).\n");
+	return say_text(text);
+}
+
+static int say_unknown(const char *group, const char *word)
+{
+	char typed[128], near[512] = "";
+	size_t n = 0;
+
+	snprintf(typed, sizeof(typed), "%s%s%s", group, *group ? " " : "",
+		 word);
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		const char *name = commands[i].name, *last = strchr(name, ' ');
+
+		/* The group may have been left out. */
+		if (!name_is_near(typed, name) &&
+		    !(last && name_is_near(word, last + 1)))
+			continue;
+		n += (size_t)snprintf(near + n, sizeof(near) - n, "%s%s",
+				      n ? ", " : "; did you mean: ", name);
+	}
+	return say_usage(group, "no command \"%s\"%s", typed, near);
+}
+
+static int run_in_group(const char *group, int argc, char **argv)
+{
+	if (argc < 1)
+		return say_usage(group, "COMMAND is missing");
+	if (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))
+		return print_help(group);
+	return say_unknown(group, argv[0]);
+}
+
+static int run(int argc, char **argv)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		int n = match_words(commands[i].name, argc, argv);
+
+		if (n)
+			return commands[i].run(argc - n + 1, argv + n - 1);
+	}
+	if (argc && is_group(argv[0]))
+		return run_in_group(argv[0], argc - 1, argv + 1);
+	if (argc && (!strcmp(argv[0], "--version") || !strcmp(argv[0], "-V")))
+		return say_text("xenchan " XENCHAN_VERSION "\n");
+	return run_in_group("", argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	int r = streams_reserve();
+
+	if (r)
+		return say_failure("cannot open /dev/null: %s", strerror(-r));
+	return run(argc - 1, argv + 1);
+}

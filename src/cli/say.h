@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What the user is told: one line a message, each written at once. */
+#ifndef XENCHAN_CLI_SAY_H
+#define XENCHAN_CLI_SAY_H
+
+/* To standard error: "xenchan: " and the message. Returns STATUS_FAILED. */
+int say_failure(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * The same for wrong arguments, and where to look them up: `command` as it is
+ * typed after "xenchan", or "". Returns STATUS_USAGE.
+ */
+int say_usage(const char *command, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Text to standard output. The exit status: STATUS_FAILED if that is broken. */
+int say_text(const char *text);
+
+#endif
