@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+/*
+ * up and down. Who holds the lock file in the host's directory is the host:
+ * the lock ends with the process, however it ends, and whatever else is in
+ * the directory then is stale.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cli.h"
+#include "xenhost/hostd/host.h"
+
+static void file_path(const struct cli *cli, const char *name,
+		      char path[static CLI_MAX_PATH])
+{
+	snprintf(path, CLI_MAX_PATH, "%s/%s", cli->dir, name);
+}
+
+static int make_dir(const struct cli *cli)
+{
+	struct stat st;
+
+	if (mkdir(cli->dir, 0700) == 0)
+		return EXIT_DONE;
+	if (errno != EEXIST)
+		return cli_failed(cli, "%s: %s; choose another with --dir",
+				  cli->dir, strerror(errno));
+	if (stat(cli->dir, &st) < 0 || !S_ISDIR(st.st_mode) ||
+	    st.st_uid != getuid())
+		return cli_failed(cli,
+				  "%s is not a directory of yours; choose "
+				  "another with --dir",
+				  cli->dir);
+	if (chmod(cli->dir, 0700) < 0)
+		return cli_failed(cli, "%s: %s", cli->dir, strerror(errno));
+	return EXIT_DONE;
+}
+
+/* -EWOULDBLOCK: a host has it; -ESTALE: it was removed meanwhile, try again. */
+static int take_lock(const struct cli *cli, int *fd_r)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat ours, there;
+	char path[CLI_MAX_PATH];
+
+	file_path(cli, "lock", path);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == ENOENT ? -ESTALE : -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return -errno;
+	if (fstat(fd, &ours) < 0 || stat(path, &there) < 0 ||
+	    ours.st_ino != there.st_ino)
+		return -ESTALE;
+	*fd_r = TAKE_FD(fd);
+	return 0;
+}
+
+/* Removes what hosts make in their directory, and nothing else. */
+static void remove_files(const struct cli *cli)
+{
+	DIR *dir = opendir(cli->dir);
+	const struct dirent *entry;
+	char path[CLI_MAX_PATH];
+
+	while (dir && (entry = readdir(dir))) {
+		const char *suffix = strrchr(entry->d_name, '.');
+
+		if (strcmp(entry->d_name, "ctl") != 0 &&
+		    strcmp(entry->d_name, "log") != 0 &&
+		    !(suffix && (strcmp(suffix, ".hv") == 0 ||
+				 strcmp(suffix, ".xs") == 0)))
+			continue;
+		file_path(cli, entry->d_name, path);
+		unlink(path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* Runs until `down`; tells ready_fd the errno, or 0 once it serves. */
+static int serve(const struct cli *cli, int lock_fd, int ready_fd)
+{
+	struct host *host = NULL;
+	char path[CLI_MAX_PATH];
+	int r;
+
+	r = host_new(&host, cli->dir);
+	if (ready_fd >= 0) {
+		(void)!write(ready_fd, &r, sizeof(r));
+		close(ready_fd);
+	}
+	if (r < 0)
+		return r;
+	host_run(host);
+	host_free(host);
+	remove_files(cli);
+	file_path(cli, "lock", path);
+	unlink(path);
+	rmdir(cli->dir);
+	close(lock_fd);
+	return 0;
+}
+
+/* A process of its own, that holds nothing of its parent's open. */
+static void become_daemon(const struct cli *cli, int *lock_fd, int *ready_fd)
+{
+	char path[CLI_MAX_PATH];
+	int null = open("/dev/null", O_RDWR), log;
+	sigset_t none;
+
+	setsid();
+	file_path(cli, "log", path);
+	log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	dup2(null, 0);
+	dup2(null, 1);
+	dup2(log >= 0 ? log : null, 2);
+	*lock_fd = fcntl(*lock_fd, F_DUPFD_CLOEXEC, 1000);
+	*ready_fd = fcntl(*ready_fd, F_DUPFD_CLOEXEC, 1000);
+	if (*lock_fd >= 1000 && *ready_fd >= 1000)
+		close_range(3, 999, 0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)!chdir("/");
+}
+
+static int start_daemon(const struct cli *cli, int lock_fd)
+{
+	int ready[2], r = -EPIPE;
+	pid_t pid;
+
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return cli_failed(cli, "pipe: %s", strerror(errno));
+	pid = fork();
+	if (pid == 0) {
+		/* Twice: nobody has to wait for the daemon. */
+		if (fork() != 0)
+			_exit(EXIT_DONE);
+		become_daemon(cli, &lock_fd, &ready[1]);
+		serve(cli, lock_fd, ready[1]);
+		exit(EXIT_DONE);
+	}
+	close(ready[1]);
+	if (pid > 0) {
+		waitpid(pid, NULL, 0);
+		if (read(ready[0], &r, sizeof(r)) != sizeof(r))
+			r = -EPIPE;
+	}
+	close(ready[0]);
+	if (r < 0)
+		return cli_failed(cli, "the host in %s did not start: %s",
+				  cli->dir, strerror(-r));
+	return EXIT_DONE;
+}
+
+/* Somebody has the lock: up, or on its way up or down. */
+static bool wait_until_up(const struct cli *cli)
+{
+	const char *const words[] = { "ping", NULL };
+	static struct ctl_reply reply;
+	_cleanup_close_ int fd = -1;
+
+	return ctl_connect(cli->dir, &fd) == 0 &&
+	       ctl_call(fd, words, &reply) == 0;
+}
+
+int cli_start_host(const struct cli *cli, bool foreground)
+{
+	for (int tries = 0; tries < 1000; tries++) {
+		_cleanup_close_ int lock_fd = -1;
+		int r = make_dir(cli);
+
+		if (r != EXIT_DONE)
+			return r;
+		r = take_lock(cli, &lock_fd);
+		if (r == 0)
+			remove_files(cli);
+		if (r == 0 && foreground)
+			return serve(cli, TAKE_FD(lock_fd), -1) < 0
+				       ? EXIT_FAILED
+				       : EXIT_DONE;
+		if (r == 0)
+			return start_daemon(cli, lock_fd);
+		if (r != -EWOULDBLOCK && r != -ESTALE)
+			return cli_failed(cli, "%s/lock: %s", cli->dir,
+					  strerror(-r));
+		if (r == -EWOULDBLOCK && wait_until_up(cli))
+			return EXIT_DONE;
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	}
+	return cli_failed(cli,
+			  "the host in %s neither starts nor ends; see who "
+			  "holds %s/lock",
+			  cli->dir, cli->dir);
+}
+
+int cmd_up(struct cli *cli, int argc, char **argv)
+{
+	bool foreground = argc == 2 && strcmp(argv[1], "--foreground") == 0;
+
+	if (argc != 1 && !foreground)
+		return cli_misused(cli, "takes --foreground or nothing");
+	return cli_start_host(cli, foreground);
+}
+
+/* The end of its connection, and then of its lock, is the host's end. */
+static int wait_until_down(const struct cli *cli, int fd)
+{
+	static struct ctl_reply reply;
+	char path[CLI_MAX_PATH];
+	int lock_fd;
+
+	while (read(fd, &reply, sizeof(reply)) > 0)
+		;
+	file_path(cli, "lock", path);
+	lock_fd = open(path, O_RDWR | O_CLOEXEC);
+	if (lock_fd >= 0) {
+		flock(lock_fd, LOCK_EX);
+		close(lock_fd);
+	}
+	return EXIT_DONE;
+}
+
+int cmd_down(struct cli *cli, int argc, char **argv)
+{
+	const char *const words[] = { "down", NULL };
+	static struct ctl_reply reply;
+	_cleanup_close_ int fd = -1, lock_fd = -1;
+	char path[CLI_MAX_PATH];
+	int r;
+
+	if (argc != 1)
+		return cli_misused(cli, "takes no arguments");
+	r = ctl_connect(cli->dir, &fd);
+	if (r == 0) {
+		r = ctl_call(fd, words, &reply);
+		if (r == 0)
+			return wait_until_down(cli, fd);
+	}
+	if (access(cli->dir, F_OK) < 0)
+		return EXIT_DONE; /* it is down */
+	if (r != -ENOENT && r != -ECONNREFUSED && r != -EPIPE)
+		return cli_failed(cli, "the host in %s: %s", cli->dir,
+				  strerror(-r));
+	/* A host that was killed: what it left goes, if it is a host's. */
+	file_path(cli, "lock", path);
+	if (access(path, F_OK) < 0 || take_lock(cli, &lock_fd) < 0)
+		return EXIT_DONE;
+	remove_files(cli);
+	unlink(path);
+	rmdir(cli->dir);
+	return EXIT_DONE;
+}

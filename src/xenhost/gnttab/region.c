@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "private.h"
+
+/* Guards the list and all regions on it. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct list regions = LIST_INIT(regions);
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+__attribute__((constructor)) static void region_init(void)
+{
+	pthread_atfork(before_fork, after_fork, after_fork);
+}
+
+/* Tells hostd about pages first to first + count of the region. */
+static void region_release(struct region *region, uint32_t first,
+			   uint32_t count)
+{
+	for (uint32_t i = 0; i < region->n_segments; i++) {
+		const struct segment *s = &region->segments[i];
+		uint32_t from = first > s->first ? first : s->first;
+		uint32_t to = first + count < s->first + s->count
+				      ? first + count
+				      : s->first + s->count;
+		struct hv_request req = {
+			.op = HV_RELEASE,
+			.id = s->id,
+			.first = from - s->first,
+			.count = to - from,
+		};
+
+		/* A forked child's munmap is no matter of the parent's. */
+		if (from < to && !hv_conn_inherited(region->conn))
+			hv_call(region->conn, &req, NULL, 0, NULL, NULL);
+	}
+	region->n_left -= count;
+	if (region->handle)
+		__atomic_fetch_sub(&region->handle->n_grants, count,
+				   __ATOMIC_RELAXED);
+}
+
+static void region_free(struct region *region)
+{
+	if (!region)
+		return;
+	list_remove(&region->link);
+	hv_conn_put(region->conn);
+	free(region);
+}
+
+/* Undoes a region that is not on the list yet, or no longer mapped. */
+static void region_drop(struct region *region)
+{
+	if (!region)
+		return;
+	if (region->n_left)
+		region_release(region, 0, region->n_pages);
+	region_free(region);
+}
+
+static void region_abandon(struct region *region)
+{
+	if (region && region->addr)
+		munmap(region->addr, (size_t)region->n_pages << XEN_PAGE_SHIFT);
+	region_drop(region);
+}
+DEFINE_CLEANUP(struct region *, region, region_abandon)
+
+/* A region with its addresses reserved, and nothing to see there yet. */
+static int region_new(struct xengntdev_handle *h, uint32_t count,
+		      uint32_t max_segments, struct region **region_r)
+{
+	struct region *region;
+	void *addr;
+	int r;
+
+	if (count == 0 || count > BOARD_N_PAGES * 64u)
+		return -EINVAL;
+	addr = mmap(NULL, (size_t)count << XEN_PAGE_SHIFT, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (addr == MAP_FAILED)
+		return -errno;
+	region = calloc(1, sizeof(*region) +
+				   max_segments * sizeof(struct segment));
+	r = region ? hv_conn_get(&region->conn) : -ENOMEM;
+	if (r < 0) {
+		munmap(addr, (size_t)count << XEN_PAGE_SHIFT);
+		free(region);
+		return r;
+	}
+	list_init(&region->link);
+	region->handle = h;
+	region->addr = addr;
+	region->n_pages = region->n_left = count;
+	__atomic_fetch_add(&h->n_grants, count, __ATOMIC_RELAXED);
+	*region_r = region;
+	return 0;
+}
+
+/* Shows the pages named by refs at addr; runs of them in one mapping. */
+static int show_pages(uint8_t *addr, uint32_t n_refs, const uint32_t *refs,
+		      int prot, int mem_fd)
+{
+	for (uint32_t i = 0, n; i < n_refs; i += n) {
+		for (n = 1; i + n < n_refs && refs[i + n] == refs[i] + n; n++)
+			;
+		if (mmap(addr + ((size_t)i << XEN_PAGE_SHIFT),
+			 (size_t)n << XEN_PAGE_SHIFT, prot,
+			 MAP_SHARED | MAP_FIXED, mem_fd,
+			 (off_t)refs[i] << XEN_PAGE_SHIFT) == MAP_FAILED)
+			return -errno;
+	}
+	return 0;
+}
+
+/* Adds what hostd answered as the next segment, and shows it. */
+static int region_add(struct region *region, uint32_t id, uint32_t n_refs,
+		      const uint32_t *refs, int prot, int mem_fd)
+{
+	struct segment *s = &region->segments[region->n_segments];
+	struct stat st;
+
+	if (region->n_segments > 0)
+		s->first = s[-1].first + s[-1].count;
+	s->id = id;
+	s->count = n_refs;
+	region->n_segments++;
+	if (fstat(mem_fd, &st) < 0)
+		return -errno;
+	s->inode = st.st_ino;
+	return show_pages(region->addr + ((size_t)s->first << XEN_PAGE_SHIFT),
+			  n_refs, refs, prot, mem_fd);
+}
+
+/*
+ * The kernel gave this region addresses that we believed another had: that
+ * one was unmapped without a word to us.
+ */
+static void region_commit(struct region *region)
+{
+	size_t size = (size_t)region->n_pages << XEN_PAGE_SHIFT;
+	struct list *pos, *tmp;
+
+	pthread_mutex_lock(&lock);
+	list_for_each_safe (pos, tmp, &regions) {
+		struct region *old = list_entry(pos, struct region, link);
+
+		if (old->addr < region->addr + size &&
+		    region->addr < old->addr + ((size_t)old->n_pages
+						<< XEN_PAGE_SHIFT))
+			region_drop(old);
+	}
+	list_append(&regions, &region->link);
+	pthread_mutex_unlock(&lock);
+}
+
+int region_share(struct xengntdev_handle *h, uint32_t domid, uint32_t count,
+		 uint32_t *refs, bool writable, struct notify notify,
+		 void **addr_r)
+{
+	_cleanup_(cleanup_regionp) struct region *region = NULL;
+	uint32_t n_segments = (count + HV_MAX_REFS - 1) / HV_MAX_REFS;
+	int r = region_new(h, count, n_segments, &region);
+
+	for (uint32_t done = 0, n; r == 0 && done < count; done += n) {
+		_cleanup_close_ int mem_fd = -1;
+		struct hv_request req = {
+			.op = HV_SHARE,
+			.domid = domid,
+			.flags = writable ? HV_WRITE : 0,
+			.notify_offset = notify.offset,
+			.notify_port = notify.port,
+		};
+		struct hv_reply reply;
+
+		n = count - done < HV_MAX_REFS ? count - done : HV_MAX_REFS;
+		req.count = n;
+		r = hv_call(h->conn, &req, refs + done, n, &reply, &mem_fd);
+		if (r == 0)
+			r = region_add(region, reply.id, n, refs + done,
+				       PROT_READ | PROT_WRITE, mem_fd);
+	}
+	if (r < 0)
+		return r;
+	*addr_r = region->addr;
+	region_commit(TAKE_PTR(region));
+	return 0;
+}
+
+/* How many of the n domids from the first on are the same, in one packet. */
+static uint32_t run_of_domid(const uint32_t *domids, bool same, uint32_t n)
+{
+	uint32_t run = 1;
+
+	if (n > HV_MAX_REFS)
+		n = HV_MAX_REFS;
+	while (run < n && (same || domids[run] == domids[0]))
+		run++;
+	return run;
+}
+
+int region_map(struct xengntdev_handle *h, uint32_t count,
+	       const uint32_t *domids, bool same_domid, const uint32_t *refs,
+	       int prot, struct notify notify, void **addr_r)
+{
+	_cleanup_(cleanup_regionp) struct region *region = NULL;
+	uint32_t n_segments =
+		same_domid ? (count + HV_MAX_REFS - 1) / HV_MAX_REFS : count;
+	int r = region_new(h, count, n_segments, &region);
+
+	for (uint32_t done = 0, n; r == 0 && done < count; done += n) {
+		const uint32_t *domid = same_domid ? domids : domids + done;
+		_cleanup_close_ int mem_fd = -1;
+		struct hv_request req = {
+			.op = HV_MAP,
+			.domid = *domid,
+			.flags = prot & PROT_WRITE ? HV_WRITE : 0,
+			.notify_offset = notify.offset,
+			.notify_port = notify.port,
+		};
+		struct hv_reply reply;
+
+		n = run_of_domid(domid, same_domid, count - done);
+		req.count = req.n_refs = n;
+		r = hv_call(h->conn, &req, (uint32_t *)(uintptr_t)refs + done,
+			    0, &reply, &mem_fd);
+		if (r == 0)
+			r = region_add(region, reply.id, n, refs + done, prot,
+				       mem_fd);
+	}
+	if (r < 0)
+		return r;
+	/* As gntdev's mappings, which are not the child's (VM_DONTCOPY). */
+	madvise(region->addr, (size_t)count << XEN_PAGE_SHIFT, MADV_DONTFORK);
+	*addr_r = region->addr;
+	region_commit(TAKE_PTR(region));
+	return 0;
+}
+
+static struct region *region_find(const uint8_t *addr, size_t size)
+{
+	struct list *pos;
+
+	list_for_each (pos, &regions) {
+		struct region *region = list_entry(pos, struct region, link);
+		size_t whole = (size_t)region->n_pages << XEN_PAGE_SHIFT;
+
+		if (addr >= region->addr && addr < region->addr + whole)
+			return size <= whole - (size_t)(addr - region->addr)
+				       ? region
+				       : NULL;
+	}
+	return NULL;
+}
+
+int region_unmap(struct xengntdev_handle *h, void *addr, uint32_t count)
+{
+	size_t size = (size_t)count << XEN_PAGE_SHIFT;
+	struct region *region;
+	int r = -EINVAL;
+
+	pthread_mutex_lock(&lock);
+	region = region_find(addr, size);
+	if (count > 0 && region && count <= region->n_left) {
+		uint32_t first =
+			((uint8_t *)addr - region->addr) >> XEN_PAGE_SHIFT;
+
+		r = munmap(addr, size) < 0 ? -errno : 0;
+		if (r == 0) {
+			region_release(region, first, count);
+			if (region->n_left == 0)
+				region_free(region);
+		}
+	}
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+/* Whether one of the region's pages still shows a domain's memory. */
+static bool region_is_at(const struct region *region, uintptr_t from,
+			 uintptr_t to, uintmax_t inode)
+{
+	uintptr_t addr = (uintptr_t)region->addr;
+
+	if (from >= addr + ((uintptr_t)region->n_pages << XEN_PAGE_SHIFT) ||
+	    to <= addr)
+		return false;
+	for (uint32_t i = 0; i < region->n_segments; i++)
+		if (region->segments[i].inode == inode)
+			return true;
+	return false;
+}
+
+static bool region_is_mapped(const struct region *region)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	uintmax_t from, to, inode;
+	bool found = !maps; /* in doubt it is */
+	char line[512];
+
+	while (!found && fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%jx-%jx %*s %*s %*s %ju", &from, &to,
+			   &inode) == 3)
+			found = region_is_at(region, from, to, inode);
+	}
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+void region_forget(struct xengntdev_handle *h)
+{
+	struct list *pos, *tmp;
+
+	pthread_mutex_lock(&lock);
+	list_for_each_safe (pos, tmp, &regions) {
+		struct region *region = list_entry(pos, struct region, link);
+
+		if (region->handle == h)
+			region->handle = NULL;
+		if (!region->handle && !region_is_mapped(region))
+			region_drop(region);
+	}
+	pthread_mutex_unlock(&lock);
+}
