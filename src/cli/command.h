@@ -14,6 +14,7 @@ enum exit_status {
 	STATUS_SIGNAL = 128, /* plus the number of the signal that ended it */
 };
 
+int command_doctor(int argc, char **argv);
 int command_vchan_connect(int argc, char **argv);
 int command_vchan_listen(int argc, char **argv);
 

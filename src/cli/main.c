@@ -21,6 +21,8 @@ static const struct command {
 	  "offer a vchan; standard input and output over it" },
 	{ "vchan connect", command_vchan_connect,
 	  "the other end; waits for the server" },
+	{ "doctor", command_doctor,
+	  "what this domain can do, what is missing, the remedy" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
