@@ -207,11 +207,9 @@ xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *logger,
 				 unsigned int flags)
 {
 	_cleanup_close_ int fd = -1;
-	unsigned int domid, process;
 	xenevtchn_handle *h;
 
-	fake_current(&domid, &process);
-	if (fake_call(FAKE_EVTCHN_OPEN, domid))
+	if (fake_call_here(FAKE_EVTCHN_OPEN))
 		return NULL;
 	if (flags & ~XENEVTCHN_NO_CLOEXEC) {
 		errno = EINVAL;

@@ -217,3 +217,8 @@ int fake_call(enum fake_host_call kind, unsigned int domid)
 	errno = err;
 	return -1;
 }
+
+int fake_call_here(enum fake_host_call kind)
+{
+	return fake_call(kind, fake_host_domain());
+}

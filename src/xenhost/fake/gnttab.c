@@ -19,10 +19,8 @@ static struct xengntdev_handle *handle_open(enum fake_host_resource type,
 {
 	struct xengntdev_handle *h;
 	_cleanup_close_ int fd = -1;
-	unsigned int domid, process;
 
-	fake_current(&domid, &process);
-	if (fake_call(call, domid))
+	if (fake_call_here(call))
 		return NULL;
 	fd = open("/dev/null", O_RDWR | flags);
 	if (fd < 0)

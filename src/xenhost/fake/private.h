@@ -88,6 +88,8 @@ void fake_handle_detach(struct fake_handle *h);
 /* fault.c: counts the call, runs its hooks, and returns 0, or -1 with errno
  * set: the call must fail with that. */
 int fake_call(enum fake_host_call kind, unsigned int domid);
+/* The same for the calling thread's domain. */
+int fake_call_here(enum fake_host_call kind);
 void fake_calls_reset(void);
 
 /*
