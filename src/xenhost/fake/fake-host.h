@@ -102,7 +102,7 @@ enum fake_host_resource {
 	FAKE_PORTS,
 	FAKE_WATCHES,
 	FAKE_TRANSACTIONS,
-	FAKE_NODES, /* owned by the domain; its home not counted */
+	FAKE_NODES, /* below its home; what the toolstack made not counted */
 	FAKE_RESOURCE_N,
 };
 

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* What the fake needs of a store: one connection a handle, one request a
- * call. The caller serialises. */
+/*
+ * What the fake needs of a store: connections of domains, one request a call,
+ * and events. The caller serialises. Behind it is the emulated host's own
+ * store, so that quotas, permissions, the order of events and the conflicts of
+ * transactions are the same in both.
+ */
 #ifndef XENCHAN_XENHOST_FAKE_STORE_H
 #define XENCHAN_XENHOST_FAKE_STORE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <xen/io/xs_wire.h>
+#include "xenhost/xenstored/wire.h"
 
 struct store_conn;
 
