@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+#include "toolstack/nodes.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "xen/text.h"
+
+#define TRANSACTION_TRIES 64
+
+void toolstack_pause_ms(unsigned int ms)
+{
+	struct timespec t = { ms / 1000, (long)(ms % 1000) * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+static int try_once(struct xs_handle *xs,
+		    int (*fn)(void *userdata, xs_transaction_t t),
+		    void *userdata)
+{
+	xs_transaction_t t = xs_transaction_start(xs);
+	int r;
+
+	if (t == XBT_NULL)
+		return -errno;
+	r = fn(userdata, t);
+	if (r) {
+		xs_transaction_end(xs, t, true);
+		return r;
+	}
+	return xs_transaction_end(xs, t, false) ? 0 : -errno;
+}
+
+int toolstack_transact(struct xs_handle *xs,
+		       int (*fn)(void *userdata, xs_transaction_t t),
+		       void *userdata)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; i < TRANSACTION_TRIES && r == -EAGAIN; i++) {
+		if (i)
+			toolstack_pause_ms(i < 20 ? (unsigned int)i : 20);
+		r = try_once(xs, fn, userdata);
+	}
+	return r;
+}
+
+struct console_path toolstack_frontend(unsigned int domid, unsigned int device)
+{
+	struct console_path p;
+
+	console_frontend_path(&p, domid, device, NULL);
+	return p;
+}
+
+int toolstack_read_state(struct xs_handle *xs, xs_transaction_t t,
+			 const char *path, enum console_state *out)
+{
+	_cleanup_free_ char *text = NULL;
+	int r = xen_text_read(xs, t, path, CONSOLE_VALUE_MAX, &text);
+
+	*out = CONSOLE_STATE_UNKNOWN;
+	if (r == -EPROTO)
+		return 0;
+	if (!r)
+		console_parse_state(text, out);
+	return r;
+}
+
+bool toolstack_is_leftover(const struct toolstack_channel *c)
+{
+	if (!c->has_frontend)
+		return true;
+	return c->frontend_state == CONSOLE_STATE_CLOSED &&
+	       c->backend_state == CONSOLE_STATE_CLOSED;
+}
+
+/* 0, also if it was not there. */
+static int rm(struct xs_handle *xs, xs_transaction_t t, const char *path)
+{
+	if (xs_rm(xs, t, path) || errno == ENOENT)
+		return 0;
+	return -errno;
+}
+
+/*
+ * Removes a directory that we may have made and that nobody needs when it is
+ * empty, then those above it, at most n of them.
+ */
+static int prune(struct xs_handle *xs, xs_transaction_t t, char *path, int n)
+{
+	for (; n > 0; n--) {
+		_cleanup_free_ char **keys = NULL;
+		unsigned int n_keys;
+		int r;
+
+		*strrchr(path, '/') = '\0';
+		keys = xs_directory(xs, t, path, &n_keys);
+		if (!keys && errno != ENOENT)
+			return -errno;
+		if (!keys)
+			continue;
+		if (n_keys)
+			return 0;
+		r = rm(xs, t, path);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int toolstack_remove_nodes_in(struct xs_handle *xs, xs_transaction_t t,
+			      unsigned int backend, unsigned int domid,
+			      unsigned int device)
+{
+	struct console_path fe, be, copy;
+	int r;
+
+	console_frontend_path(&fe, domid, device, NULL);
+	console_backend_path(&be, backend, domid, device, NULL);
+	console_libxl_path(&copy, domid, device, NULL);
+	r = rm(xs, t, fe.s);
+	if (!r)
+		r = rm(xs, t, be.s);
+	if (!r)
+		r = rm(xs, t, copy.s);
+	/* /local/domain/B/backend/console/N; /libxl/N/device/console, and up
+	 * to /libxl/N, which libxl has more in if the domain is its own. */
+	if (!r)
+		r = prune(xs, t, be.s, 1);
+	if (!r)
+		r = prune(xs, t, copy.s, 3);
+	return r;
+}
+
+struct removal {
+	struct xs_handle *xs;
+	unsigned int backend, domid, device;
+};
+
+static int remove_in_transaction(void *userdata, xs_transaction_t t)
+{
+	const struct removal *m = userdata;
+
+	return toolstack_remove_nodes_in(m->xs, t, m->backend, m->domid,
+					 m->device);
+}
+
+int toolstack_remove_nodes(struct xs_handle *xs, unsigned int backend,
+			   unsigned int domid, unsigned int device)
+{
+	struct removal m = { xs, backend, domid, device };
+
+	return toolstack_transact(xs, remove_in_transaction, &m);
+}
+
+int toolstack_make_id(char *id)
+{
+	uint64_t v;
+
+	if (getrandom(&v, sizeof(v), 0) != sizeof(v))
+		return -errno;
+	snprintf(id, CONSOLE_ID_LEN + 1, "%016llx", (unsigned long long)v);
+	return 0;
+}
