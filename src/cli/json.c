@@ -1,75 +1,97 @@
 // SPDX-License-Identifier: MIT
 #include "cli/json.h"
 
-#include <stdint.h>
+#include <inttypes.h>
+#include <stddef.h>
 
-/* How many bytes the UTF-8 sequence at s has, 0 if it is none: RFC 3629. */
-static int utf8_length(const unsigned char *s)
+/* Bytes of the UTF-8 sequence at s, or 0 if there is none (RFC 3629). */
+static size_t utf8_length(const unsigned char *s)
 {
-	static const struct {
-		unsigned char lead_min, lead_max, second_min, second_max;
-		int length;
-	} forms[] = {
-		{ 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 },
-		{ 0xee, 0xef, 0x80, 0xbf, 3 }, { 0xf0, 0xf0, 0x90, 0xbf, 4 },
-		{ 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
+	size_t n = s[0] < 0x80   ? 1
+		   : s[0] < 0xc2 ? 0
+		   : s[0] < 0xe0 ? 2
+		   : s[0] < 0xf0 ? 3
+		   : s[0] < 0xf5 ? 4
+				 : 0;
 
-	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
-		int n = 2;
-
-		if (s[0] < forms[i].lead_min || s[0] > forms[i].lead_max)
-			continue;
-		if (s[1] < forms[i].second_min || s[1] > forms[i].second_max)
+	/* Overlong forms, surrogates, beyond U+10FFFF. */
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-		while (n < forms[i].length && (s[n] & 0xc0) == 0x80)
-			n++;
-		return n == forms[i].length ? n : 0;
 	}
-	return 0;
+	return n;
 }
 
-/* Returns what follows the character at s. */
-static const unsigned char *put_character(FILE *f, const unsigned char *s)
+static void put_quoted(FILE *out, const char *text)
 {
-	int n;
+	const unsigned char *s = (const unsigned char *)text;
 
-	if (*s == '"' || *s == '\\') {
-		fprintf(f, "\\%c", *s);
-		return s + 1;
+	fputc('"', out);
+	while (*s) {
+		size_t n = utf8_length(s);
+
+		if (!n) {
+			fputs("\\ufffd", out);
+			n = 1;
+		} else if (*s < 0x20 || *s == 0x7f) {
+			fprintf(out, "\\u%04x", *s);
+		} else {
+			if (*s == '"' || *s == '\\')
+				fputc('\\', out);
+			fwrite(s, 1, n, out);
+		}
+		s += n;
 	}
-	if (*s < 0x20 || *s == 0x7f) {
-		fprintf(f, "\\u%04x", *s);
-		return s + 1;
-	}
-	n = *s < 0x80 ? 1 : utf8_length(s);
-	if (!n) {
-		fputs("\\ufffd", f);
-		return s + 1;
-	}
-	fwrite(s, 1, (size_t)n, f);
-	return s + n;
+	fputc('"', out);
 }
 
-void json_string(FILE *f, const char *s)
+static void begin(struct json *j, const char *key)
 {
-	const unsigned char *p = (const unsigned char *)s;
-
-	if (!s) {
-		fputs("null", f);
-		return;
+	if (j->comma)
+		fputc(',', j->out);
+	j->comma = true;
+	if (key) {
+		put_quoted(j->out, key);
+		fputc(':', j->out);
 	}
-	fputc('"', f);
-	while (*p)
-		p = put_character(f, p);
-	fputc('"', f);
 }
 
-void json_count(FILE *f, long long n)
+void json_open(struct json *j, const char *key, char bracket)
 {
-	if (n < 0)
-		fputs("null", f);
-	else
-		fprintf(f, "%lld", n);
+	begin(j, key);
+	fputc(bracket, j->out);
+	j->comma = false;
+}
+
+void json_close(struct json *j, char bracket)
+{
+	fputc(bracket, j->out);
+	j->comma = true;
+}
+
+void json_string(struct json *j, const char *key, const char *value)
+{
+	begin(j, key);
+	put_quoted(j->out, value);
+}
+
+void json_number(struct json *j, const char *key, uint64_t value)
+{
+	begin(j, key);
+	fprintf(j->out, "%" PRIu64, value);
+}
+
+void json_bool(struct json *j, const char *key, bool value)
+{
+	begin(j, key);
+	fputs(value ? "true" : "false", j->out);
+}
+
+void json_null(struct json *j, const char *key)
+{
+	begin(j, key);
+	fputs("null", j->out);
 }

@@ -21,8 +21,12 @@ static const struct command {
 	  "offer a vchan; standard input and output over it" },
 	{ "vchan connect", command_vchan_connect,
 	  "the other end; waits for the server" },
-	{ "doctor", command_doctor,
-	  "what this domain can do, what is missing, the remedy" },
+	{ "channel attach", command_channel_attach, "give a domain a channel" },
+	{ "channel detach", command_channel_detach, "take it away" },
+	{ "channel list", command_channel_list,
+	  "all channels, where they are and how they do" },
+	{ "channel log", command_channel_log,
+	  "begin or end the log of a channel's traffic" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
