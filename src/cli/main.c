@@ -27,6 +27,8 @@ static const struct command {
 	  "all channels, where they are and how they do" },
 	{ "channel log", command_channel_log,
 	  "begin or end the log of a channel's traffic" },
+	{ "doctor", command_doctor,
+	  "what this domain can do, what is missing, the remedy" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))

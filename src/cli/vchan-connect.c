@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <xenstore.h>
 
 #include "base/cleanup.h"
 #include "cli/clock.h"
 #include "cli/command.h"
+#include "cli/host-probe.h"
 #include "cli/stop.h"
 #include "cli/transfer.h"
 
@@ -51,23 +51,18 @@ static char *absolute_path(const struct vchan_options *o)
 }
 
 /*
- * Whether this domain can have vchans at all. The errors that mean "no server
+ * Whether this domain can have clients at all. The errors that mean "no server
  * yet" are also those of a machine without Xen and of a user without rights.
  */
 static bool host_works(void)
 {
-	struct xs_handle *xs = xs_open(0);
-	xenevtchn_handle *event = xenevtchn_open(NULL, 0);
-	xengnttab_handle *gnttab = xengnttab_open(NULL, 0);
-	bool works = xs && event && gnttab;
+	static const enum probe needs[] = { PROBE_XENSTORE, PROBE_EVTCHN,
+					    PROBE_GNTDEV };
+	struct finding f = { 0 };
 
-	if (gnttab)
-		xengnttab_close(gnttab);
-	if (event)
-		xenevtchn_close(event);
-	if (xs)
-		xs_close(xs);
-	return works;
+	for (size_t i = 0; !f.error && i < sizeof(needs) / sizeof(*needs); i++)
+		probe_host(needs[i], &f);
+	return !f.error;
 }
 
 static bool may_come_later(int err)

@@ -102,33 +102,38 @@ static int poll_event(struct gate *g, int64_t deadline)
 }
 
 /* One credit comes back every millisecond. */
-static void refill(struct gate *g, int64_t now)
+static unsigned int refill(struct gate *g, int64_t now)
 {
 	int64_t ms = (now - g->credit_time) / NS_PER_MS;
 
-	if (ms <= 0)
-		return;
 	g->credit_time += ms * NS_PER_MS;
-	g->credit = ms < CREDIT_MAX - g->credit ? g->credit + (unsigned int)ms
-						: CREDIT_MAX;
+	return ms < CREDIT_MAX ? (unsigned int)ms : CREDIT_MAX;
 }
 
 /* The port is masked here: nothing more arrives until it is unmasked. */
 static void spend_credit(struct gate *g)
 {
+	unsigned int credit =
+		atomic_load_explicit(&g->credit, memory_order_relaxed);
 	struct timespec ms = { .tv_nsec = NS_PER_MS };
 
-	if (g->credit == 0)
-		refill(g, gate_now());
-	if (g->credit)
-		g->credit--;
+	if (!credit)
+		credit = refill(g, gate_now());
+	if (credit)
+		credit--;
 	else
 		nanosleep(&ms, NULL);
+	/* A reset by gate_progress() in between is lost: it comes again. */
+	atomic_store_explicit(&g->credit, credit, memory_order_relaxed);
 }
 
 void gate_progress(struct gate *g)
 {
-	g->credit = CREDIT_MAX;
+	/* Read first: the other thread uses the cache line too. */
+	if (atomic_load_explicit(&g->credit, memory_order_relaxed) !=
+	    CREDIT_MAX)
+		atomic_store_explicit(&g->credit, CREDIT_MAX,
+				      memory_order_relaxed);
 }
 
 /* Takes the event that poll_event() saw. */

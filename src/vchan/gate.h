@@ -27,8 +27,8 @@ struct gate {
 	xenevtchn_handle *event; /* borrowed */
 	uint32_t port;
 	/* The budget of events that brought nothing: see gate.c. */
-	unsigned int credit;
-	int64_t credit_time;
+	atomic_uint credit;
+	int64_t credit_time; /* the polling thread's */
 };
 
 /* 0, or negative errno. */

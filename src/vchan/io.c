@@ -13,8 +13,9 @@
 #include "vchan/private.h"
 
 /*
- * Large transfers are published piece by piece, so that the peer copies one
- * while we copy the next: half of a small ring, an eighth of a large one.
+ * Large transfers are published piece by piece, so that a peer that is awake
+ * copies one while we copy the next: half of a small ring, an eighth of a large
+ * one. A peer that sleeps is woken once, at the end.
  */
 #define PIECE_MIN 16384u
 
@@ -52,11 +53,41 @@ static int tx_refresh(struct vchan *v, uint32_t *n)
 /* One direction of a vchan, as far as waiting for it goes. */
 struct direction {
 	int (*refresh)(struct vchan *v, uint32_t *n);
+	size_t spin;   /* where in struct vchan its history is */
 	uint8_t event; /* what to ask for */
 };
 
-static const struct direction incoming = { rx_refresh, VCHAN_ASK_WRITTEN };
-static const struct direction outgoing = { tx_refresh, VCHAN_ASK_CONSUMED };
+static const struct direction incoming = { rx_refresh,
+					   offsetof(struct vchan, rx_spin),
+					   VCHAN_ASK_WRITTEN };
+static const struct direction outgoing = { tx_refresh,
+					   offsetof(struct vchan, tx_spin),
+					   VCHAN_ASK_CONSUMED };
+
+static struct spin *spin_of(struct vchan *v, const struct direction *d)
+{
+	return (struct spin *)(void *)((char *)v + d->spin);
+}
+
+/*
+ * Polls for a moment until min can be moved, without asking for an event: a
+ * peer that is at work need not send any. 0 and *n, whether it came or not;
+ * -EPROTO.
+ */
+static int spin_for(struct vchan *v, const struct direction *d, uint32_t min,
+		    uint32_t *n)
+{
+	struct spin *s = spin_of(v, d);
+	struct spin_wait w;
+	int r = 0;
+
+	if (!spin_begin(s, &w, v->spin_ns))
+		return 0;
+	while (!r && *n < min && spin_pause(&w))
+		r = d->refresh(v, n);
+	spin_end(s, &w, *n >= min);
+	return r;
+}
 
 /* What a caller of await() needs, in bytes. */
 struct need {
@@ -65,18 +96,28 @@ struct need {
 	uint32_t ask;  /* below this the peer is asked for an event */
 };
 
-/* 0 and *n, what can be moved without waiting; -EPROTO. */
-static int look(struct vchan *v, const struct direction *d, uint32_t ask,
-		uint32_t *n)
+/* 0 and *n, what can be moved now, the peer being asked for more; -EPROTO. */
+static int ask_and_look(struct vchan *v, const struct direction *d, uint32_t *n)
+{
+	int r = vchan_ask(v, d->event);
+
+	return r ? r : d->refresh(v, n);
+}
+
+/*
+ * 0 and *n, what can be moved without waiting, or after a moment of polling if
+ * that is allowed and needed; -EPROTO.
+ */
+static int look(struct vchan *v, const struct direction *d,
+		const struct need *need, bool may_spin, uint32_t *n)
 {
 	uint32_t before = *n;
 	int r = d->refresh(v, n);
 
-	if (!r && *n < ask) {
-		r = vchan_ask(v, d->event);
-		if (!r)
-			r = d->refresh(v, n);
-	}
+	if (!r && *n < need->min && may_spin)
+		r = spin_for(v, d, need->min, n);
+	if (!r && *n < need->ask)
+		r = ask_and_look(v, d, n);
 	if (!r && *n != before)
 		gate_progress(&v->gate);
 	return r;
@@ -91,7 +132,7 @@ static int await(struct vchan *v, const struct direction *d,
 {
 	for (;;) {
 		uint64_t seen = gate_seen(&v->gate);
-		int r = look(v, d, need->ask, n);
+		int r = look(v, d, need, v->pub.blocking, n);
 
 		if (r || *n >= need->min)
 			return r;
@@ -154,39 +195,40 @@ static int tx_start(struct vchan *v, enum vchan_state state)
 static void rx_take(struct vchan *v, uint8_t *data, uint32_t n)
 {
 	uint32_t piece = piece_of(&v->rx);
+	int r;
 
 	while (n) {
 		uint32_t m = min_u32(n, piece);
-		int r;
 
 		bytering_copy_out(&v->rx, data, m);
 		if (v->pub.server_persist)
 			bytering_zero(&v->rx, m);
 		bytering_advance(&v->rx, m);
-		r = vchan_tell(v, VCHAN_ASK_CONSUMED);
-		if (r)
-			v->rx_error = r;
 		data += m;
 		n -= m;
 	}
+	r = vchan_tell(v, VCHAN_ASK_CONSUMED);
+	if (r)
+		v->rx_error = r;
 }
 
 /* n bytes that there is room for, published every `piece` */
 static void tx_put(struct vchan *v, const uint8_t *data, uint32_t n,
 		   uint32_t piece)
 {
+	int r;
+
 	while (n) {
 		uint32_t m = min_u32(n, piece);
-		int r;
 
 		bytering_copy_in(&v->tx, data, m);
 		bytering_advance(&v->tx, m);
-		r = vchan_tell(v, VCHAN_ASK_WRITTEN);
-		if (r)
-			v->tx_error = r;
 		data += m;
 		n -= m;
 	}
+	r = vchan_tell(v, VCHAN_ASK_WRITTEN);
+	if (r)
+		v->tx_error = r;
 }
 
 /* A packet is moved whole or not at all. */
@@ -212,11 +254,33 @@ static int rx_packet(struct vchan *v, void *data, size_t size)
 	return (int)size;
 }
 
+/*
+ * Takes what is there, and what comes while that is copied: a peer that writes
+ * a large message publishes it piece by piece.
+ */
+static int rx_stream_take(struct vchan *v, uint8_t *data, uint32_t all,
+			  uint32_t n, uint32_t *done)
+{
+	int r = 0;
+
+	*done = 0;
+	while (!r && n) {
+		n = min_u32(all - *done, n);
+		rx_take(v, data + *done, n);
+		*done += n;
+		if (*done == all)
+			return 0;
+		r = rx_refresh(v, &n);
+		if (!r && !n && v->pub.blocking)
+			r = spin_for(v, &incoming, 1, &n);
+	}
+	return r;
+}
+
 static int rx_stream(struct vchan *v, void *data, size_t size)
 {
-	/* A short read asks: the caller may go and wait for the descriptor. */
-	uint32_t all = min_u32(size, INT_MAX), n;
-	struct need need = { .min = 1, .want = all, .ask = all };
+	uint32_t all = min_u32(size, INT_MAX), n, done;
+	struct need need = { .min = 1, .want = all, .ask = 1 };
 	int r = rx_start(v);
 
 	if (r)
@@ -226,11 +290,12 @@ static int rx_stream(struct vchan *v, void *data, size_t size)
 		return r || n || vchan_look(v) != VCHAN_CLOSED ? r : -EPIPE;
 	}
 	r = rx_await(v, &need, &n);
-	if (r)
-		return r;
-	n = min_u32(all, n);
-	rx_take(v, data, n);
-	return (int)n;
+	if (!r)
+		r = rx_stream_take(v, data, all, n, &done);
+	/* A short read asks: the caller may go and wait for the descriptor. */
+	if (!r && done < all)
+		r = ask_and_look(v, &incoming, &n);
+	return r ? r : (int)done;
 }
 
 static int tx_packet(struct vchan *v, enum vchan_state state, const void *data,
@@ -333,7 +398,7 @@ static int count(struct vchan *v, enum vchan_state state,
 		 const struct direction *d)
 {
 	uint32_t n = 0;
-	int r = state == VCHAN_CORRUPT ? -EPROTO : look(v, d, UINT32_MAX, &n);
+	int r = state == VCHAN_CORRUPT ? -EPROTO : ask_and_look(v, d, &n);
 
 	if (!r)
 		return (int)n;

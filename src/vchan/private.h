@@ -18,6 +18,7 @@
 #include "vchan/gate.h"
 #include "vchan/page.h"
 #include "vchan/report.h"
+#include "vchan/spin.h"
 #include "xen/nodes.h"
 
 /*
@@ -78,6 +79,8 @@ struct vchan {
 	struct gate gate;
 	bool gate_ready;
 	atomic_int state; /* enum vchan_state */
+	int64_t spin_ns;  /* how long to poll before a sleep */
+	struct spin rx_spin, tx_spin;
 	/* A failed notification: the next call of that direction reports it. */
 	int rx_error, tx_error;
 

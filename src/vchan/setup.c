@@ -27,6 +27,7 @@ int vchan_new(const struct report *rep, bool is_server, struct vchan **out)
 	v->domain = rep->domain;
 	v->path = path;
 	v->pid = getpid();
+	v->spin_ns = spin_default_ns();
 	v->report = *rep;
 	v->report.path = path;
 	v->nodes[VCHAN_NODE_RING_REF].key = "ring-ref";

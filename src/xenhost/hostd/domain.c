@@ -174,7 +174,8 @@ void domain_destroy(struct domain *domain)
 
 	if (domain->state != DOMAIN_ALIVE)
 		return;
-	domain->state = DOMAIN_DYING;
+	domain->state =
+		DOMAIN_ENDING; /* the last of its processes must not free it */
 	domain_close_sockets(domain);
 	processes_kill(domain->host, domain->id);
 	ctl_domain_gone(domain->host, domain->id);
@@ -182,6 +183,7 @@ void domain_destroy(struct domain *domain)
 		process_free(list_entry(pos, struct process, link));
 	nodes_remove(domain->host, domain->id);
 	xenstored_release(domain->host->store, domain->id);
+	domain->state = DOMAIN_DYING;
 	domain_reap(domain);
 }
 

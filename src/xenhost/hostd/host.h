@@ -71,7 +71,8 @@ void *board_page(struct host *host, uint32_t page);
 
 enum domain_state {
 	DOMAIN_ALIVE,
-	DOMAIN_DYING, /* destroyed, but others still map its pages */
+	DOMAIN_ENDING, /* being destroyed: what it holds is let go */
+	DOMAIN_DYING,  /* destroyed, but others still map its pages */
 };
 
 struct domain {

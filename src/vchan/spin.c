@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#include "vchan/spin.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/parse.h"
+#include "vchan/gate.h"
+
+#define DEFAULT_NS 20000
+#define LIMIT_NS 1000000000
+
+/* Off after as many in a row; then one trial in as many waits. */
+#define FAILURES_MAX 3
+#define TRIAL_EVERY 64
+
+/*
+ * Between two looks: the indices and flags of both directions share a cache
+ * line, and whoever looks too often takes it away from a peer that works on it.
+ */
+#define PAUSES 16
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int64_t default_ns = DEFAULT_NS;
+
+static void read_environment(void)
+{
+	const char *text = getenv("XENVCHAN_SPIN_NS");
+	uint64_t ns;
+
+	if (text && !parse_u64(text, LIMIT_NS, &ns))
+		default_ns = (int64_t)ns;
+}
+
+int64_t spin_default_ns(void)
+{
+	pthread_once(&once, read_environment);
+	return default_ns;
+}
+
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+	__asm__ volatile("yield");
+#else
+	__asm__ volatile("");
+#endif
+}
+
+bool spin_begin(struct spin *s, struct spin_wait *w, int64_t limit_ns)
+{
+	if (limit_ns <= 0)
+		return false;
+	if (s->failures >= FAILURES_MAX && ++s->skipped < TRIAL_EVERY)
+		return false;
+	s->skipped = 0;
+	w->start = gate_now();
+	w->end = w->start + limit_ns;
+	return true;
+}
+
+bool spin_pause(const struct spin_wait *w)
+{
+	for (int i = 0; i < PAUSES; i++)
+		cpu_relax();
+	return gate_now() < w->end;
+}
+
+void spin_end(struct spin *s, const struct spin_wait *w, bool came)
+{
+	/* What came late has cost more than a sleep would have. */
+	if (came && gate_now() - w->start < (w->end - w->start) / 2)
+		s->failures = 0;
+	else if (s->failures < FAILURES_MAX)
+		s->failures++;
+}

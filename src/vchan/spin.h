@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whether to poll the ring for a moment before going to sleep.
+ *
+ * A peer that runs on another CPU answers within a microsecond, where a sleep
+ * and a wake-up cost ten; but a poll that finds nothing burns the CPU that the
+ * peer may need. So it is tried while it succeeds and left off when it does
+ * not: that covers a slow peer and one that shares our CPU alike, which cannot
+ * be told apart from here, since CPU numbers mean nothing across domains.
+ */
+#ifndef XENCHAN_VCHAN_SPIN_H
+#define XENCHAN_VCHAN_SPIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One direction's history. Zeroed: on. */
+struct spin {
+	unsigned int failures; /* in a row */
+	unsigned int skipped;  /* waits without a trial since it went off */
+};
+
+/* A wait in progress. */
+struct spin_wait {
+	int64_t start, end;
+};
+
+/*
+ * The longest time to poll, in nanoseconds, 0 for never: $XENVCHAN_SPIN_NS, or
+ * the default if that is not set or not a number. Read once a process.
+ */
+int64_t spin_default_ns(void);
+
+/* Whether this wait should poll, for at most limit_ns; begins it if so. */
+bool spin_begin(struct spin *s, struct spin_wait *w, int64_t limit_ns);
+
+/* Lets some time pass. False when the time is up. */
+bool spin_pause(const struct spin_wait *w);
+
+/* Tells how it ended: whether what was waited for came. */
+void spin_end(struct spin *s, const struct spin_wait *w, bool came);
+
+#endif
