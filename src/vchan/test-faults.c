@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -284,7 +285,7 @@ static void the_last_byte_before_a_close_arrives(void)
 		expect(!pthread_create(&t, NULL, write_and_close, c));
 		fake_host_set_domain(SERVER);
 		while (!(n = libxenvchan_read(s, &b, 1)))
-			;
+			sched_yield();
 		expect(n == 1);
 		pthread_join(t, NULL);
 		libxenvchan_close(s);
