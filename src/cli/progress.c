@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "cli/clock.h"
+#include "base/clock.h"
 
 char *format_bytes(char *text, size_t size, uint64_t n)
 {

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "cli/clock.h"
+#include "base/clock.h"
 
 /* A whole ring of the size that `listen` makes by default. */
 #define BUFFER_SIZE ((size_t)256 << 10)

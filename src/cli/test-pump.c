@@ -18,7 +18,7 @@
 #include <cmocka.h>
 #include <xenstore.h>
 
-#include "cli/clock.h"
+#include "base/clock.h"
 #include "cli/pump.h"
 #include "xenhost/fake/fake-host.h"
 

@@ -92,6 +92,14 @@ const char *console_libxl_path(struct console_path *p, unsigned int domid,
 	return finish(p, n, key);
 }
 
+const char *console_own_path(struct console_path *p, unsigned int device,
+			     const char *key)
+{
+	int n = snprintf(p->s, sizeof(p->s), CONSOLE_OWN_ROOT "/%u", device);
+
+	return finish(p, n, key);
+}
+
 const char *console_backend_root(struct console_path *p, unsigned int backend)
 {
 	snprintf(p->s, sizeof(p->s), "/local/domain/%u/backend/console",

@@ -54,6 +54,14 @@ const char *console_backend_path(struct console_path *p, unsigned int backend,
 const char *console_libxl_path(struct console_path *p, unsigned int domid,
 			       unsigned int device, const char *key);
 
+/*
+ * A guest's own frontend directories, relative to its home, whatever its id is
+ * now: what a frontend reads, writes and watches.
+ */
+#define CONSOLE_OWN_ROOT "device/console"
+const char *console_own_path(struct console_path *p, unsigned int device,
+			     const char *key);
+
 /* /local/domain/B/backend/console: what a backend watches. */
 const char *console_backend_root(struct console_path *p, unsigned int backend);
 

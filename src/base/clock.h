@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Deadlines: points of CLOCK_MONOTONIC in nanoseconds. */
-#ifndef XENCHAN_CLI_CLOCK_H
-#define XENCHAN_CLI_CLOCK_H
+#ifndef XENCHAN_BASE_CLOCK_H
+#define XENCHAN_BASE_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>
