@@ -78,17 +78,25 @@ int console_ring_resume_backend(struct console_ring *r,
 		       : 0;
 }
 
+int console_ring_ready(struct console_ring *r, size_t *n_r)
+{
+	if (bytering_refresh_ready(&r->rx))
+		return CONSOLE_RING_CORRUPT;
+	*n_r = bytering_ready(&r->rx);
+	return 0;
+}
+
 int console_ring_peek(struct console_ring *r, void *dst, size_t max,
 		      size_t *n_r)
 {
-	uint32_t n;
+	size_t n;
+	int err = console_ring_ready(r, &n);
 
-	if (bytering_refresh_ready(&r->rx))
-		return CONSOLE_RING_CORRUPT;
-	n = bytering_ready(&r->rx);
+	if (err)
+		return err;
 	if (n > max)
-		n = (uint32_t)max;
-	bytering_copy_out(&r->rx, dst, n);
+		n = max;
+	bytering_copy_out(&r->rx, dst, (uint32_t)n);
 	*n_r = n;
 	return 0;
 }

@@ -75,6 +75,9 @@ int console_ring_attach_backend(struct console_ring *r,
 int console_ring_resume_backend(struct console_ring *r,
 				struct console_page *page, uint32_t out_cons);
 
+/* How many bytes there are to read. 0 or CONSOLE_RING_CORRUPT. */
+int console_ring_ready(struct console_ring *r, size_t *n_r);
+
 /*
  * Copies up to max bytes of what the peer wrote, without taking them: *n_r says
  * how many. 0 or CONSOLE_RING_CORRUPT.

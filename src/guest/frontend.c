@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: MIT
+#include "guest/frontend.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "guest/endpoint.h"
+#include "guest/kernel.h"
+#include "xen/text.h"
+
+/* sysfs tells nobody when it changes. */
+#define SYSFS_INTERVAL (50 * NS_PER_MS)
+/* How long a new device may be unknown to the kernel's driver; beyond that the
+ * driver does not want it. */
+#define SETTLE_TIME (1 * NS_PER_S)
+/* How long a backend that never connected may take to notice that it shall
+ * not; a backend that lets go of a ring. */
+#define GIVE_UP_TIME (5 * NS_PER_S)
+
+#define TRANSACTION_TRIES 64
+
+struct frontend {
+	struct xs_handle *xs; /* borrowed */
+	const char *sysfs;    /* borrowed */
+	unsigned int device;
+	enum frontend_phase phase;
+	enum console_state state; /* as we last wrote it */
+	int64_t since_ns;         /* when the phase began */
+	int64_t deadline_ns;      /* when to look again */
+	char watched[128];        /* backend_path, or "" */
+	char token[24];           /* of that watch; ours alone */
+	bool published_open;
+
+	/* From FRONTEND_OFFERED to FRONTEND_CLOSING */
+	unsigned int backend;
+	struct endpoint endpoint;
+};
+
+static const char *const phase_names[] = {
+	[FRONTEND_VACANT] = "vacant",     [FRONTEND_EVICTING] = "evicting",
+	[FRONTEND_RENEWING] = "renewing", [FRONTEND_OFFERED] = "offered",
+	[FRONTEND_OPEN] = "open",         [FRONTEND_HUNG_UP] = "hung-up",
+	[FRONTEND_CLOSING] = "closing",   [FRONTEND_CLOSED] = "closed",
+	[FRONTEND_GONE] = "gone",
+};
+static_assert(sizeof(phase_names) / sizeof(*phase_names) == FRONTEND_PHASE_N,
+	      "a name for each phase");
+
+const char *frontend_phase_name(enum frontend_phase phase)
+{
+	return phase_names[phase];
+}
+
+int frontend_new(struct frontend **out, struct xs_handle *xs, const char *sysfs,
+		 unsigned int device)
+{
+	struct frontend *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->xs = xs;
+	f->sysfs = sysfs;
+	f->device = device;
+	snprintf(f->token, sizeof(f->token), "%p", (void *)f);
+	f->since_ns = clock_now_ns();
+	f->deadline_ns = DEADLINE_NEVER;
+	*out = f;
+	return 0;
+}
+
+static void unwatch(struct frontend *f)
+{
+	if (f->watched[0])
+		xs_unwatch(f->xs, f->watched, f->token);
+	f->watched[0] = '\0';
+}
+
+void frontend_free(struct frontend *f)
+{
+	if (!f)
+		return;
+	endpoint_deinit(&f->endpoint);
+	unwatch(f);
+	free(f);
+}
+
+static void enter(struct frontend *f, enum frontend_phase phase)
+{
+	if (phase != f->phase)
+		f->since_ns = clock_now_ns();
+	f->phase = phase;
+}
+
+static bool has_waited(const struct frontend *f, int64_t ns)
+{
+	return clock_now_ns() - f->since_ns >= ns;
+}
+
+static void look_again_in(struct frontend *f, int64_t ns)
+{
+	int64_t t = deadline_in(ns);
+
+	if (t < f->deadline_ns)
+		f->deadline_ns = t;
+}
+
+/*
+ * Runs fn in a transaction, repeated if it met others' changes. Where the domain
+ * has no transaction left (ten a domain) it runs without: the peer does not look
+ * at what fn writes before a later state says so.
+ */
+static int transact(struct frontend *f,
+		    int (*fn)(struct frontend *f, xs_transaction_t t))
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; i < TRANSACTION_TRIES && r == -EAGAIN; i++) {
+		xs_transaction_t t = xs_transaction_start(f->xs);
+
+		if (t == XBT_NULL)
+			return errno == ENOSPC ? fn(f, XBT_NULL) : -errno;
+		r = fn(f, t);
+		if (!xs_transaction_end(f->xs, t, r != 0) && !r)
+			r = -errno;
+	}
+	/* Removed by the toolstack: the next look finds that. */
+	return r == -ENOENT ? 0 : r;
+}
+
+/* -ENOENT if the device is not there: to write would make it again. */
+static int write_own(struct frontend *f, xs_transaction_t t, const char *key,
+		     const char *value)
+{
+	struct console_path p;
+	_cleanup_free_ char *dir = NULL;
+
+	dir = xs_read(f->xs, t, console_own_path(&p, f->device, NULL), NULL);
+	if (!dir)
+		return -errno;
+	return xen_text_write(f->xs, t, console_own_path(&p, f->device, key),
+			      value);
+}
+
+static int write_state(struct frontend *f, xs_transaction_t t)
+{
+	return write_own(f, t, CONSOLE_FE_STATE, console_state_text(f->state));
+}
+
+static int set_state(struct frontend *f, enum console_state s)
+{
+	f->state = s;
+	return transact(f, write_state);
+}
+
+/* A new watch fires at once, so that no change before it is missed. */
+static int watch_backend(struct frontend *f, const struct channel *c)
+{
+	if (!strcmp(c->backend_path, f->watched))
+		return 0;
+	unwatch(f);
+	if (!xs_watch(f->xs, c->backend_path, f->token))
+		return -errno;
+	strcpy(f->watched, c->backend_path);
+	return 0;
+}
+
+/* In one transaction: nobody sees the page of one and the port of another. */
+static int write_ring(struct frontend *f, xs_transaction_t t)
+{
+	char number[12];
+	int r;
+
+	snprintf(number, sizeof(number), "%u", f->endpoint.ref);
+	r = write_own(f, t, CONSOLE_FE_RING_REF, number);
+	if (r)
+		return r;
+	snprintf(number, sizeof(number), "%u", f->endpoint.port);
+	return write_own(f, t, CONSOLE_FE_PORT, number);
+}
+
+static int offer(struct frontend *f, const struct channel *c)
+{
+	int r;
+
+	f->backend = c->backend;
+	r = endpoint_init(&f->endpoint, c->backend);
+	if (!r)
+		r = transact(f, write_ring);
+	if (!r)
+		r = set_state(f, CONSOLE_STATE_INITIALISED);
+	if (!r)
+		enter(f, FRONTEND_OFFERED);
+	else
+		endpoint_deinit(&f->endpoint);
+	return r;
+}
+
+/* A backend that may be offered a ring now. */
+static bool is_ready(const struct channel *c)
+{
+	return c->backend_state >= CONSOLE_STATE_INITIALISING &&
+	       c->backend_state <= CONSOLE_STATE_INITIALISED;
+}
+
+/*
+ * One function a phase. Each gets what the nodes say, and the device exists.
+ */
+
+static int begin_eviction(struct frontend *f, const struct channel *c,
+			  enum kernel_hold hold)
+{
+	int r = 0;
+
+	/* Better now than after the kernel's tty has been hung up. */
+	if (hold == KERNEL_HOLDS)
+		r = kernel_check_release(f->sysfs);
+	if (!r && c->state != CONSOLE_STATE_CLOSING &&
+	    c->state != CONSOLE_STATE_CLOSED)
+		r = set_state(f, CONSOLE_STATE_CLOSING);
+	if (!r) {
+		enter(f, FRONTEND_EVICTING);
+		look_again_in(f, 0);
+	}
+	return r;
+}
+
+static int step_vacant(struct frontend *f, const struct channel *c)
+{
+	enum kernel_hold hold = kernel_hold(f->sysfs, f->device);
+
+	if (!c->has_backend || !c->online ||
+	    c->backend_state == CONSOLE_STATE_UNKNOWN)
+		return 0;
+	/*
+	 * The kernel takes a new device in a moment, and would overwrite our
+	 * offer: let it. It may also be looking at it right now.
+	 */
+	if (c->state == CONSOLE_STATE_INITIALISING && hold != KERNEL_NONE &&
+	    !has_waited(f, SETTLE_TIME)) {
+		look_again_in(f, SYSFS_INTERVAL);
+		return 0;
+	}
+	if (c->state == CONSOLE_STATE_INITIALISING && hold != KERNEL_HOLDS) {
+		if (is_ready(c))
+			return offer(f, c);
+		if (c->backend_state == CONSOLE_STATE_CLOSED) {
+			enter(f, FRONTEND_RENEWING);
+			return 0;
+		}
+	}
+	return begin_eviction(f, c, hold);
+}
+
+/* Nobody will map the last one's ring any more, nor has it mapped. */
+static bool is_evicted(const struct frontend *f, const struct channel *c,
+		       enum kernel_hold hold)
+{
+	if (c->backend_state == CONSOLE_STATE_CLOSED ||
+	    c->backend_state == CONSOLE_STATE_UNKNOWN)
+		return true;
+	/*
+	 * A backend that was not connected may not care to say so. This is not
+	 * certain enough for a page that the kernel would free.
+	 */
+	return is_ready(c) && hold != KERNEL_HOLDS &&
+	       has_waited(f, GIVE_UP_TIME);
+}
+
+static int step_evicting(struct frontend *f, const struct channel *c)
+{
+	enum kernel_hold hold = kernel_hold(f->sysfs, f->device);
+	int r = 0;
+
+	if (c->backend_state == CONSOLE_STATE_CLOSING &&
+	    c->state != CONSOLE_STATE_CLOSED)
+		return set_state(f, CONSOLE_STATE_CLOSED);
+	if (!is_evicted(f, c, hold)) {
+		if (is_ready(c))
+			look_again_in(f, GIVE_UP_TIME);
+		return 0;
+	}
+	if (!c->online)
+		return 0; /* the nodes will go */
+	/* After this the kernel writes no state any more. */
+	if (hold == KERNEL_HOLDS)
+		r = kernel_release(f->sysfs, f->device);
+	if (!r)
+		r = set_state(f, CONSOLE_STATE_INITIALISING);
+	if (!r) {
+		enter(f, FRONTEND_RENEWING);
+		look_again_in(f, 0);
+	}
+	return r;
+}
+
+static int step_renewing(struct frontend *f, const struct channel *c)
+{
+	if (c->state != CONSOLE_STATE_INITIALISING) {
+		enter(f, FRONTEND_VACANT);
+		look_again_in(f, 0);
+		return 0;
+	}
+	return is_ready(c) && c->has_backend && c->online ? offer(f, c) : 0;
+}
+
+/* Somebody else wrote there, or the nodes are new: not our ring any more. */
+static bool is_displaced(const struct frontend *f, const struct channel *c)
+{
+	return c->ring_ref != f->endpoint.ref || c->port != f->endpoint.port;
+}
+
+static bool backend_closes(const struct channel *c)
+{
+	return c->backend_state == CONSOLE_STATE_CLOSING ||
+	       c->backend_state == CONSOLE_STATE_CLOSED;
+}
+
+static int hang_up(struct frontend *f)
+{
+	enter(f, FRONTEND_HUNG_UP);
+	return set_state(f, CONSOLE_STATE_CLOSED);
+}
+
+static int step_offered(struct frontend *f, const struct channel *c)
+{
+	int r = 0;
+
+	if (is_displaced(f, c)) {
+		endpoint_deinit(&f->endpoint);
+		enter(f, FRONTEND_VACANT);
+		look_again_in(f, 0);
+	} else if (backend_closes(c)) {
+		r = hang_up(f);
+	} else if (c->backend_state == CONSOLE_STATE_CONNECTED) {
+		r = set_state(f, CONSOLE_STATE_CONNECTED);
+		enter(f, FRONTEND_OPEN);
+	}
+	return r;
+}
+
+/*
+ * A backend whose nodes are removed, or that goes through its states anew after
+ * a restart, goes on with the same ring.
+ */
+static int step_open(struct frontend *f, const struct channel *c)
+{
+	if (is_displaced(f, c)) {
+		endpoint_deinit(&f->endpoint);
+		enter(f, FRONTEND_CLOSED);
+		return 0;
+	}
+	return backend_closes(c) ? hang_up(f) : 0;
+}
+
+static int step_closing(struct frontend *f, const struct channel *c)
+{
+	bool unmapped = c->backend_state == CONSOLE_STATE_CLOSED ||
+			c->backend_state == CONSOLE_STATE_UNKNOWN;
+	int r = 0;
+
+	if (!unmapped && !has_waited(f, GIVE_UP_TIME)) {
+		look_again_in(f, GIVE_UP_TIME);
+		if (c->backend_state == CONSOLE_STATE_CLOSING &&
+		    c->state != CONSOLE_STATE_CLOSED)
+			r = set_state(f, CONSOLE_STATE_CLOSED);
+		return r;
+	}
+	endpoint_deinit(&f->endpoint);
+	enter(f, FRONTEND_CLOSED);
+	/* Fresh for whoever comes next; the backend then goes to 2. */
+	return unmapped && c->online && c->has_backend
+		       ? set_state(f, CONSOLE_STATE_INITIALISING)
+		       : 0;
+}
+
+static int step_nothing(struct frontend *f, const struct channel *c)
+{
+	return 0;
+}
+
+static int (*const steps[])(struct frontend *, const struct channel *) = {
+	[FRONTEND_VACANT] = step_vacant,
+	[FRONTEND_EVICTING] = step_evicting,
+	[FRONTEND_RENEWING] = step_renewing,
+	[FRONTEND_OFFERED] = step_offered,
+	[FRONTEND_OPEN] = step_open,
+	[FRONTEND_HUNG_UP] = step_nothing,
+	[FRONTEND_CLOSING] = step_closing,
+	[FRONTEND_CLOSED] = step_nothing,
+	[FRONTEND_GONE] = step_nothing,
+};
+static_assert(sizeof(steps) / sizeof(*steps) == FRONTEND_PHASE_N,
+	      "a step for each phase");
+
+/* Without nodes there is no closing; but what has come can still be read. */
+static void vanish(struct frontend *f)
+{
+	if (f->phase == FRONTEND_OPEN)
+		enter(f, FRONTEND_HUNG_UP);
+	if (f->phase == FRONTEND_HUNG_UP)
+		return;
+	endpoint_deinit(&f->endpoint);
+	enter(f, FRONTEND_GONE);
+}
+
+int frontend_step(struct frontend *f)
+{
+	struct channel c;
+	int r;
+
+	f->deadline_ns = DEADLINE_NEVER;
+	r = channel_read(f->xs, f->device, &c);
+	if (r == -ENOENT) {
+		vanish(f);
+		return 0;
+	}
+	if (!r && c.has_backend)
+		r = watch_backend(f, &c);
+	return r ? r : steps[f->phase](f, &c);
+}
+
+int frontend_close(struct frontend *f)
+{
+	bool hung_up = f->phase == FRONTEND_HUNG_UP;
+
+	if (f->phase < FRONTEND_OFFERED)
+		enter(f, FRONTEND_CLOSED);
+	if (f->phase > FRONTEND_HUNG_UP)
+		return 0;
+	frontend_publish_open(f, false);
+	enter(f, FRONTEND_CLOSING);
+	look_again_in(f, 0);
+	return hung_up ? 0 : set_state(f, CONSOLE_STATE_CLOSING);
+}
+
+static int write_open(struct frontend *f, xs_transaction_t t)
+{
+	return write_own(f, t, CONSOLE_FE_OPEN, "1");
+}
+
+void frontend_publish_open(struct frontend *f, bool open)
+{
+	struct console_path p;
+
+	if (open == f->published_open)
+		return;
+	f->published_open = open;
+	if (open)
+		(void)transact(f, write_open);
+	else
+		xs_rm(f->xs, XBT_NULL,
+		      console_own_path(&p, f->device, CONSOLE_FE_OPEN));
+}
+
+int64_t frontend_deadline(const struct frontend *f)
+{
+	return f->deadline_ns;
+}
+
+enum frontend_phase frontend_phase(const struct frontend *f)
+{
+	return f->phase;
+}
+
+unsigned int frontend_backend(const struct frontend *f)
+{
+	return f->backend;
+}
+
+int frontend_fd(const struct frontend *f)
+{
+	return f->phase == FRONTEND_OPEN ? endpoint_fd(&f->endpoint) : -1;
+}
+
+struct endpoint *frontend_endpoint(struct frontend *f)
+{
+	return &f->endpoint;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Moves bytes between a channel and descriptors, which may be one (a terminal)
+ * or two (standard input and output). Holds no bytes of its own: what a
+ * descriptor does not take stays in the ring, where it holds the host back, and
+ * what the ring does not take stays where it came from.
+ */
+#ifndef XENCHAN_GUEST_RELAY_H
+#define XENCHAN_GUEST_RELAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guest/endpoint.h"
+
+struct relay {
+	int in, out;   /* borrowed, not blocking; -1: none */
+	bool in_ended; /* end of file, or hung up (EIO) */
+	uint64_t sent, received;
+	int error; /* why RELAY_IN_FAILED and RELAY_OUT_FAILED */
+};
+
+enum relay_result {
+	RELAY_DONE,
+	RELAY_IN_FAILED,
+	RELAY_OUT_FAILED,
+	RELAY_CORRUPT, /* the backend's indices are impossible */
+	RELAY_RESULT_N,
+};
+
+/* Moves what can be moved now, a ring's size at most. An enum relay_result. */
+int relay_move(struct relay *r, struct endpoint *e);
+
+/* The same from the ring to `out` only. */
+int relay_receive(struct relay *r, struct endpoint *e);
+
+/*
+ * What to poll(2) for: is there room in the ring for input, is there something
+ * in it for `out`? Everything else comes with the backend's next event.
+ */
+bool relay_wants_input(const struct relay *r, struct endpoint *e);
+bool relay_wants_output(const struct relay *r, struct endpoint *e);
+
+/* The backend has taken all that was sent. */
+bool relay_is_taken(struct endpoint *e);
+
+#endif
