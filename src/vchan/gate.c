@@ -62,10 +62,21 @@ static struct timespec timespec_of(int64_t ns)
  */
 static bool signals_interrupt(void)
 {
+	sigset_t faults;
+
+	/* These come from an instruction, not out of a wait. */
+	sigemptyset(&faults);
+	sigaddset(&faults, SIGSEGV);
+	sigaddset(&faults, SIGBUS);
+	sigaddset(&faults, SIGILL);
+	sigaddset(&faults, SIGFPE);
+	sigaddset(&faults, SIGTRAP);
+	sigaddset(&faults, SIGSYS);
+	sigaddset(&faults, SIGABRT);
 	for (int sig = 1; sig < NSIG; sig++) {
 		struct sigaction sa;
 
-		if (sigaction(sig, NULL, &sa))
+		if (sigismember(&faults, sig) || sigaction(sig, NULL, &sa))
 			continue;
 		if (sa.sa_handler != SIG_DFL && sa.sa_handler != SIG_IGN &&
 		    !(sa.sa_flags & SA_RESTART))

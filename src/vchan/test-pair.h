@@ -17,7 +17,7 @@
 
 #define SERVER 1u
 #define CLIENT 2u
-#define NAME "data/vchan/1"
+#define NAME "data/vchan-1"
 #define FULL_NAME "/local/domain/1/" NAME
 
 static inline void write_node(const char *base, const char *key,
@@ -38,10 +38,6 @@ static inline void new_world(void)
 	fake_host_reset();
 	if (fake_host_create(SERVER) || fake_host_create(CLIENT))
 		abort();
-	/* The toolstack tells a domain its id. */
-	fake_host_set_domain(0);
-	write_node("/local/domain/1", "domid", "1");
-	write_node("/local/domain/2", "domid", "2");
 	fake_host_set_domain(SERVER);
 }
 

@@ -8,8 +8,8 @@
 #include <time.h>
 
 #include "base/cleanup.h"
-#include "base/parse.h"
 #include "xen/store.h"
+#include "xen/text.h"
 
 #define TRANSACTION_TRIES 64
 
@@ -165,18 +165,9 @@ static int read_value(struct xs_handle *xs, xs_transaction_t t,
 		      const char *base, const char *key, uint32_t *out)
 {
 	struct node_path path;
-	unsigned int len;
-	_cleanup_free_ char *text =
-		xs_read(xs, t, node_path(&path, base, key), &len);
-	uint32_t v;
 
-	if (!text)
-		return -errno;
-	/* A NUL within the value would hide the rest from the parser. */
-	if (strlen(text) != len || parse_u32(text, UINT32_MAX, &v) || !v)
-		return -EPROTO;
-	*out = v;
-	return 0;
+	return xen_text_read_u32(xs, t, node_path(&path, base, key), 1,
+				 UINT32_MAX, out);
 }
 
 static bool is_ours(struct xs_handle *xs, xs_transaction_t t, const char *base,
