@@ -158,9 +158,10 @@ static int make_level(const struct xsd_subject *s, struct construction *c,
 	r = level_record(s, c, path, level, data, data_len);
 	if (!r)
 		return -ENOMEM;
-	e = xsd_domain_get_existing(&s->store->domains, xsd_record_owner(r),
-				    s->store->generation, &owner);
-	if (e) {
+	/* A transaction may know an owner that is gone: its commit fails. */
+	if (!s->tx &&
+	    xsd_domain_get_existing(&s->store->domains, xsd_record_owner(r),
+				    s->store->generation, &owner)) {
 		xsd_record_unref(r);
 		return -ENOMEM;
 	}
@@ -371,30 +372,43 @@ int xsd_node_set_perms(const struct xsd_subject *s, const char *path,
 	return fire_changed(s, path, old);
 }
 
-/* Looks for nodes of the domain from the top, until it has none any more. */
-static int remove_owned_below(const struct xsd_subject *s,
-			      const struct xsd_domain *d, char *path,
-			      size_t len)
+/* The tree keeps its root: domain 0 inherits it. */
+static int inherit_root(const struct xsd_subject *s, struct xsd_record *root)
 {
-	_cleanup_(cleanup_xsd_recordp) struct xsd_record *r =
-		xsd_store_find(s->store, path);
-	size_t slash = len > 1 ? len : 0; /* "/" ends in its own slash */
-	const char *child, *stop;
-	int e = 0;
+	struct xsd_record *r = freeze_perms(
+		s->store, xsd_record_new(&root->parts), root->generation);
 
 	if (!r)
-		return 0;
-	xsd_record_ref(r);
-	if (xsd_record_owner(r) == d->domid)
-		return remove_tree(s, path);
-	stop = r->parts.children + r->parts.children_len;
-	for (child = r->parts.children; !e && child < stop && d->n_nodes > 0;
+		return -ENOMEM;
+	r->perms[0].domid = 0;
+	return xsd_store_put(s, "/", r, false);
+}
+
+/* Removes the domain's nodes among the children of r, which is at path. */
+static int remove_owned_below(const struct xsd_subject *s,
+			      const struct xsd_domain *d,
+			      const struct xsd_record *r, char *path,
+			      size_t len)
+{
+	const char *child = r->parts.children;
+	const char *stop = child + r->parts.children_len;
+	size_t slash = len > 1 ? len : 0; /* "/" ends in its own slash */
+	int e = 0;
+
+	for (; !e && child < stop && d->n_nodes > 0;
 	     child += strlen(child) + 1) {
+		_cleanup_(cleanup_xsd_recordp) struct xsd_record *node = NULL;
 		size_t n = strlen(child);
 
 		path[slash] = '/';
 		memcpy(path + slash + 1, child, n + 1);
-		e = remove_owned_below(s, d, path, slash + 1 + n);
+		if (xsd_store_lookup(s, path, &node))
+			return -EIO;
+		xsd_record_ref(node);
+		if (xsd_record_owner(node) == d->domid)
+			e = remove_tree(s, path);
+		else
+			e = remove_owned_below(s, d, node, path, slash + 1 + n);
 		path[len] = '\0';
 	}
 	return e;
@@ -403,9 +417,12 @@ static int remove_owned_below(const struct xsd_subject *s,
 int xsd_store_remove_owned(struct xsd_store *store, struct xsd_domain *d)
 {
 	struct xsd_subject host = { .store = store };
+	_cleanup_(cleanup_xsd_recordp) struct xsd_record *root =
+		xsd_record_ref(xsd_store_find(store, "/"));
 	char path[XSD_PATH_BUF] = "/";
+	int e = 0;
 
-	if (d->n_nodes <= 0)
-		return 0;
-	return remove_owned_below(&host, d, path, 1);
+	if (xsd_record_owner(root) == d->domid)
+		e = inherit_root(&host, root);
+	return e ? e : remove_owned_below(&host, d, root, path, 1);
 }
