@@ -86,6 +86,7 @@ struct vchan {
 
 	/* A persistent server's: see session.c. */
 	atomic_bool client_came;
+	atomic_bool departed; /* the last client's end has been dealt with */
 	atomic_bool marked;
 	atomic_bool flush_due;
 	atomic_flag tx_busy;

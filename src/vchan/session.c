@@ -83,10 +83,11 @@ void vchan_tx_leave(struct vchan *v)
 
 static enum vchan_state client_left(struct vchan *v)
 {
-	atomic_store(&v->marked, false);
-	atomic_store(&v->client_came, false);
 	if (!v->pub.server_persist)
 		return state_set(v, VCHAN_CLOSED);
+	atomic_store(&v->departed, true);
+	atomic_store(&v->marked, false);
+	atomic_store(&v->client_came, false);
 	atomic_store(&v->flush_due, true);
 	flush_if_due(v);
 	return state_set(v, VCHAN_WAITING);
@@ -114,6 +115,7 @@ static void watch_for_swap(struct vchan *v)
 
 static enum vchan_state client_here(struct vchan *v)
 {
+	atomic_store(&v->departed, false);
 	if (v->pub.server_persist)
 		watch_for_swap(v);
 	return state_set(v, VCHAN_OPEN);
@@ -125,6 +127,8 @@ static enum vchan_state client_here(struct vchan *v)
  */
 static bool client_was_here(struct vchan *v)
 {
+	if (atomic_load(&v->departed))
+		return false; /* and what it left behind is no other's sign */
 	return atomic_load(&v->client_came) || shm_load_u8(v->asked) ||
 	       shm_load_acquire_u32(&v->page->left.prod) != v->rx.own;
 }

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+/* A server with server_persist, and its clients one after the other. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "vchan/test-pair.h"
+
+static struct libxenvchan *server, *client;
+static char in[4096];
+
+static int set_up(void **state)
+{
+	new_world();
+	server = serve(1024, 2048);
+	if (!server)
+		return -1;
+	server->server_persist = 1;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	leave(client, CLIENT);
+	leave(server, SERVER);
+	client = server = NULL;
+	return fake_host_live_total(FAKE_HOST_ANY_DOMAIN) ? -1 : 0;
+}
+
+static void come(void)
+{
+	client = join();
+	assert_non_null(client);
+}
+
+static void go(void)
+{
+	leave(client, CLIENT);
+	client = NULL;
+	fake_host_set_domain(SERVER);
+}
+
+static void it_is_open_whatever_its_clients_do(void **state)
+{
+	assert_int_equal(libxenvchan_is_open(server), 1);
+	come();
+	assert_int_equal(libxenvchan_is_open(server), 1);
+	go();
+	assert_int_equal(libxenvchan_is_open(server), 1);
+}
+
+static void many_clients_are_served_in_turn(void **state)
+{
+	for (int i = 0; i < 100; i++) {
+		come();
+		assert_int_equal(libxenvchan_write(client, "question", 8), 8);
+		assert_int_equal(libxenvchan_read(server, in, 100), 8);
+		assert_int_equal(libxenvchan_write(server, "answer", 6), 6);
+		assert_int_equal(libxenvchan_read(client, in, 100), 6);
+		go();
+	}
+}
+
+static void what_a_client_sent_before_it_left_is_read(void **state)
+{
+	come();
+	assert_int_equal(libxenvchan_write(client, "last words", 10), 10);
+	go();
+	assert_int_equal(libxenvchan_is_open(server), 1);
+	assert_int_equal(libxenvchan_read(server, in, 100), 10);
+	assert_memory_equal(in, "last words", 10);
+}
+
+static void what_is_written_between_two_clients_is_for_the_next(void **state)
+{
+	come();
+	assert_int_equal(libxenvchan_write(server, "unread", 6), 6);
+	assert_int_equal(libxenvchan_write(client, "unread too", 10), 10);
+	go();
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(libxenvchan_is_open(server), 1);
+	assert_int_equal(libxenvchan_write(server, "wel", 3), 3);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(libxenvchan_is_open(server), 1);
+	assert_int_equal(libxenvchan_write(server, "come", 4), 4);
+	come();
+	assert_int_equal(libxenvchan_read(client, in, 100), 7);
+	assert_memory_equal(in, "welcome", 7);
+}
+
+static void a_killed_client_makes_room_for_the_next(void **state)
+{
+	come();
+	assert_int_equal(libxenvchan_write(server, "unread", 6), 6);
+	fake_host_kill_handles(CLIENT);
+	fake_host_set_domain(SERVER);
+	assert_int_equal(libxenvchan_is_open(server), 1);
+	leave(client, CLIENT);
+	fake_host_set_process(CLIENT, 1);
+	client = libxenvchan_client_init(NULL, SERVER, FULL_NAME);
+	assert_non_null(client);
+	assert_int_equal(libxenvchan_read(client, in, 100), 0);
+	assert_int_equal(libxenvchan_write(server, "hello", 5), 5);
+	assert_int_equal(libxenvchan_read(client, in, 100), 5);
+}
+
+static void consumed_bytes_do_not_stay_in_the_ring(void **state)
+{
+	come();
+	assert_int_equal(libxenvchan_write(client, "secret", 6), 6);
+	assert_int_equal(libxenvchan_read(server, in, 100), 6);
+	for (size_t i = 0; i < 1024; i++)
+		assert_int_equal(((char *)server->read.buffer)[i], 0);
+}
+
+static void a_client_that_came_unseen_finds_no_byte_of_the_last(void **state)
+{
+	come();
+	assert_int_equal(libxenvchan_write(client, "x", 1), 1);
+	assert_int_equal(libxenvchan_read(server, in, 1), 1);
+	assert_int_equal(libxenvchan_write(server, "secret", 6), 6);
+	assert_int_equal(libxenvchan_is_open(server), 1);
+	leave(client, CLIENT);
+	come(); /* before the server has looked */
+	fake_host_set_domain(SERVER);
+	assert_int_equal(libxenvchan_is_open(server), 1);
+	assert_int_equal(libxenvchan_read(client, in, 100), 6);
+	assert_memory_equal(in, "\0\0\0\0\0\0", 6);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(it_is_open_whatever_its_clients_do),
+		T(many_clients_are_served_in_turn),
+		T(what_a_client_sent_before_it_left_is_read),
+		T(what_is_written_between_two_clients_is_for_the_next),
+		T(a_killed_client_makes_room_for_the_next),
+		T(consumed_bytes_do_not_stay_in_the_ring),
+		T(a_client_that_came_unseen_finds_no_byte_of_the_last),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
