@@ -71,7 +71,7 @@ static bool may_come_later(int err)
 	       err == EAGAIN;
 }
 
-/* Until the deadline or a signal; NULL and errno: EINTR for a signal. */
+/* NULL and errno: ETIMEDOUT at the deadline, EINTR for a signal. */
 static struct libxenvchan *connect_by(struct transfer *t, const char *path)
 {
 	struct vchan_options *o = &t->options;
@@ -91,8 +91,10 @@ static struct libxenvchan *connect_by(struct transfer *t, const char *path)
 		if (!may_come_later(err) || !checked)
 			return NULL;
 		wait_ms = deadline_poll_ms(t->deadline_ns, RETRY_MS);
-		if (wait_ms == 0)
+		if (wait_ms == 0) {
+			errno = ETIMEDOUT;
 			return NULL;
+		}
 		progress_note(&t->progress, "waiting for a server in domain %u",
 			      o->domain);
 		if (poll(&stop, 1, wait_ms) != 0 && stop_signal()) {
@@ -107,6 +109,7 @@ int command_vchan_connect(int argc, char **argv)
 	struct transfer t = { .options = { .command = "vchan connect" } };
 	_cleanup_free_ char *path = NULL;
 	struct libxenvchan *vchan;
+	bool timed_out;
 	int status;
 
 	if (!transfer_begin(&t, help, argc, argv, &status))
@@ -115,8 +118,11 @@ int command_vchan_connect(int argc, char **argv)
 	vchan = path ? connect_by(&t, path) : NULL;
 	if (vchan)
 		return transfer_run(&t, vchan);
+	timed_out = errno == ETIMEDOUT;
 	progress_abandon(&t.progress);
 	if (stop_signal())
 		return transfer_stopped();
-	return transfer_say_failure(&t, "cannot connect");
+	return transfer_say_failure(
+		&t, timed_out ? "no server came within the --timeout"
+			      : "cannot connect");
 }

@@ -1,0 +1,216 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# xenchan when something is wrong: it ends, with the right status, one line that
+# says why, and nothing left behind.
+# shellcheck source=test/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# run STATUS TEXT COMMAND...: in the foreground; standard error has one line
+# with the text, or none at all if that is empty.
+run() {
+	wanted=$1 text=$2
+	shift 2
+	status=0
+	"$@" 2>err || status=$?
+	ends "$*" "$status" "$wanted" "$text" err
+}
+
+# ends WHAT STATUS WANTED TEXT ERR
+ends() {
+	[ "$2" = "$3" ] || fail "$1: status $2, not $3: $(cat "$5")"
+	if [ -z "$4" ]; then
+		[ -s "$5" ] && fail "$1: says: $(cat "$5")"
+		return 0
+	fi
+	grep -q -e "$4" "$5" || fail "$1: no \"$4\" in: $(cat "$5")"
+	equal "$1: lines on standard error" "$(wc -l <"$5")" 1
+}
+
+# start NAME DOMAIN ARGUMENT...: in the background; its output goes to NAME.out
+# and NAME.err, its process id to NAME.pid
+start() {
+	name=$1 in=$2
+	shift 2
+	rm -f "$name.pid"
+	exec 3<&0 # which the shell takes from what runs in the background
+	# shellcheck disable=SC2016 # the inner shell's
+	dom "$in" sh -c 'echo $$ >"$0.tmp" && mv "$0.tmp" "$0.pid" && exec "$@"' \
+		"$name" "$XENCHAN" vchan "$@" \
+		<&3 3<&- >"$name.out" 2>"$name.err" &
+	echo $! >"$name.job"
+	exec 3<&-
+}
+
+# finish NAME STATUS TEXT
+finish() {
+	status=0
+	wait "$(cat "$1.job")" || status=$?
+	ends "$1" "$status" "$2" "$3" "$1.err"
+}
+
+# gone NAME: whatever its status
+gone() {
+	wait "$(cat "$1.job")" || :
+}
+
+signal() {
+	kill "-$1" "$(cat "$2.pid")"
+}
+
+serves() { dom 1 xenstore-exists "$1/event-channel"; }
+is_connected() { [ "$(column ports 2)" = 1 ]; }
+has_output() { [ -s "$1.out" ]; }
+
+nothing_is_left() {
+	equal "$1: nodes" "$(dom 1 xenstore-ls data | grep -c ring-ref)" 0
+	for id in 1 2; do
+		for what in pages_shared pages_mapped ports processes; do
+			equal "$1: domain $id: $what" \
+				"$(column "$what" "$id")" 0
+		done
+	done
+}
+
+host
+exec </dev/null
+"$XENHOST" create 1 >/dev/null
+"$XENHOST" create 2 >/dev/null
+cd "${dir:?}" || exit
+
+# Usage
+for command in "" "--foo" "vchan" "vchan lisen" "vchan listen" \
+	"vchan listen -d 2" "vchan listen data/x" "vchan listen -d 2 a b" \
+	"vchan listen -d 32752 a" "vchan listen -d -1 a" "vchan listen -d" \
+	"vchan listen -d 2 --ring 2M a" "vchan listen -d 2 --ring 1K, a" \
+	"vchan listen -d 2 --ring ,1K a" "vchan listen -d 2 --ring 1,2,3 a" \
+	"vchan listen -d 2 --eof=never a" "vchan listen -d 2 --timeout 1h a" \
+	"vchan listen -d 2 --progress=yes a" "vchan listen -d 2 -x a" \
+	"vchan connect -d 2 --ring 4K a" "doctor now" "doctor --jso=n"; do
+	# shellcheck disable=SC2086 # several words
+	run 2 "(see: xenchan" "$XENCHAN" $command </dev/null
+done
+run 2 "did you mean: vchan listen" "$XENCHAN" vchan lisen
+run 2 "did you mean: vchan connect" "$XENCHAN" conect
+run 0 "" "$XENCHAN" --help >/dev/null
+run 0 "" "$XENCHAN" vchan --help >/dev/null
+run 0 "" "$XENCHAN" vchan listen --help >/dev/null
+run 0 "" "$XENCHAN" --version >/dev/null
+run 1 "standard output: No space" "$XENCHAN" --help >/dev/full
+
+# Not on Xen at all: said at once, not waited for
+run 1 "Xen domain" "$XENCHAN" vchan connect -d 1 data/x
+"$XENCHAN" doctor >found && fail "doctor is content where there is no Xen"
+grep -q "MISSING" found || fail "doctor: $(cat found)"
+dom 1 "$XENCHAN" doctor >/dev/null || fail "doctor in a domain: $?"
+dom 1 "$XENCHAN" doctor --json | grep -q '^{"ok":true,"domain":1,' ||
+	fail "doctor --json"
+
+# Nobody comes
+run 1 "no client came" \
+	dom 1 "$XENCHAN" vchan listen -d 2 --timeout 100ms data/a
+run 1 "no server" dom 2 "$XENCHAN" vchan connect -d 1 --timeout 0 data/a
+run 1 "no server came within" \
+	dom 2 "$XENCHAN" vchan connect -d 1 --timeout 100ms data/a
+nothing_is_left "nobody came"
+
+# Refused: where this domain may not write, no path, too long a path
+run 1 "may not write" dom 1 "$XENCHAN" vchan listen -d 2 /local/domain/2/data/a
+run 1 "a path has" dom 1 "$XENCHAN" vchan listen -d 2 data//a
+run 1 "a path may have" \
+	dom 1 "$XENCHAN" vchan listen -d 2 "$(printf '%02100d' 0)"
+nothing_is_left "refused"
+
+# A server for another domain is no server; a second client is one too many
+start server 1 listen -d 3 data/a
+wait_for serves data/a
+run 1 "not for this domain" \
+	dom 2 "$XENCHAN" vchan connect -d 1 --timeout 100ms data/a
+signal TERM server
+finish server 143 ""
+start server 1 listen -d 2 data/a
+start client 2 connect -d 1 --eof=keep data/a
+wait_for is_connected
+run 1 "one client at a time" \
+	dom 2 "$XENCHAN" vchan connect -d 1 --timeout 0 data/a
+
+# Interrupted: the first signal ends it in order, also while it waits
+signal INT client
+finish client 130 ""
+finish server 0 ""
+start server 1 listen -d 2 data/b
+wait_for serves data/b
+signal INT server
+finish server 130 ""
+start client 2 connect -d 1 data/b
+wait_for test -s client.pid
+signal TERM client
+finish client 143 ""
+nothing_is_left "interrupted"
+
+# The receiver is killed: the sender fails, in either role
+start server 1 listen -d 2 data/c
+start client 2 connect -d 1 data/c </dev/zero
+wait_for has_output server
+signal KILL server
+finish client 1 "closed or died before"
+gone server
+dom 1 xenstore-rm data/c
+
+start server 1 listen -d 2 data/c </dev/zero
+start client 2 connect -d 1 data/c
+wait_for has_output client
+signal KILL client
+finish server 1 "closed or died before"
+gone client
+
+# The sender is killed: the receiver ends
+start server 1 listen -d 2 data/d
+start client 2 connect -d 1 data/d </dev/zero
+wait_for has_output server
+signal KILL client
+gone client
+finish server 0 ""
+nothing_is_left "killed"
+
+# A dead server's nodes are waited over
+start server 1 listen -d 2 data/e
+wait_for serves data/e
+signal KILL server
+gone server
+run 1 "left over" dom 2 "$XENCHAN" vchan connect -d 1 --timeout 0 data/e
+start client 2 connect -d 1 --timeout 30 data/e
+wait_for test -s client.pid
+echo new >new
+dom 1 "$XENCHAN" vchan listen -d 2 data/e <new
+finish client 0 ""
+equal "from the new server" "$(cat client.out)" new
+
+# Broken output
+start client 2 connect -d 1 data/f </dev/zero
+run 1 "standard output.*No space" \
+	dom 1 "$XENCHAN" vchan listen -d 2 data/f >/dev/full
+finish client 1 "closed or died before"
+start client 2 connect -d 1 data/f </dev/zero
+{ run 1 "standard output.*Broken pipe" \
+	dom 1 "$XENCHAN" vchan listen -d 2 data/f; } | head -c 1000 >/dev/null
+finish client 1 "closed or died before"
+start client 2 connect -d 1 data/f </dev/zero
+run 1 "standard output.*Bad file" \
+	dom 1 "$XENCHAN" vchan listen -d 2 data/f >&-
+finish client 1 "closed or died before"
+
+# Broken input
+start server 1 listen -d 2 data/g
+run 1 "standard input: Is a directory" \
+	dom 2 "$XENCHAN" vchan connect -d 1 data/g </
+finish server 0 ""
+nothing_is_left "at the end"
+
+# Progress and messages, for who wants them
+start client 2 connect -d 1 --progress --timeout 30 data/h </dev/null
+dom 1 "$XENCHAN" vchan listen -d 2 data/h <new
+wait "$(cat client.job)" || fail "with --progress: $?"
+grep -q "received 4 B" client.err || fail "--progress: $(cat client.err)"
+dom 2 "$XENCHAN" vchan connect -d 1 -v -t 0 data/h 2>err && fail "no server"
+equal "lines with --verbose" "$(grep -c client_init err)" 2
