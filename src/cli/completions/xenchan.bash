@@ -10,8 +10,15 @@ _xenchan_options() {
 	case $1 in
 	'vchan listen') options="--ring $transfer" ;;
 	'vchan connect') options=$transfer ;;
+	'channel attach')
+		options='--domain --pty --socket --mode --owner --limit
+			--overflow --log --signal-client --backend --wait --help'
+		;;
+	'channel detach') options='--domain --timeout --force --help' ;;
+	'channel list') options='--domain --json --tsv --help' ;;
+	'channel log') options='--domain --to --off --help' ;;
 	'doctor') options='--json --help' ;;
-	'vchan') options='--help' ;;
+	'channel' | 'vchan') options='--help' ;;
 	'') options='--version --help' ;;
 	esac
 }
@@ -19,9 +26,11 @@ _xenchan_options() {
 # Sets `words` to what may follow the words of a command.
 _xenchan_commands() {
 	case $1 in
-	'') words='vchan doctor' ;;
+	'') words='channel vchan doctor' ;;
+	'channel') words='attach detach list log' ;;
 	'vchan') words='listen connect' ;;
 	esac
+	return 0
 }
 
 _xenchan() {
@@ -35,11 +44,21 @@ _xenchan() {
 	case $prev in
 	--eof) words='close keep' ;;
 	--ring) words='4K 64K 256K 1M' ;;
+	--overflow) words='block drop-oldest drop-newest' ;;
 	--timeout | -t) words='0 10 1m never' ;;
-	--domain | -d) return ;;
+	--domain | -d | --backend | --limit | --mode | --wait) return ;;
+	--owner)
+		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+		return
+		;;
+	--log | --socket | --to)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
 	*)
-		[ "$command" = vchan ] && [ "$COMP_CWORD" -gt 2 ] &&
-			command="vchan ${COMP_WORDS[2]}"
+		[ "$COMP_CWORD" -gt 2 ] && _xenchan_commands "$command" &&
+			[ -n "$words" ] && command+=" ${COMP_WORDS[2]}"
+		words=''
 		[ "$COMP_CWORD" = 1 ] && command=''
 		_xenchan_options "$command"
 		_xenchan_commands "$command"
