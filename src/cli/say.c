@@ -12,7 +12,8 @@
 #define LINE_MAX_BYTES 4096
 
 /* One write a line, so that those of several processes do not mix. */
-static void say_line(const char *fmt, va_list ap, const char *tail)
+static void __attribute__((format(printf, 1, 0)))
+say_line(const char *fmt, va_list ap, const char *tail)
 {
 	char text[LINE_MAX_BYTES];
 
