@@ -154,7 +154,8 @@ int grant_table_map(struct grant_table *t, unsigned int by, bool write,
 		const struct grant *g =
 			refs[i] < t->n_grants ? &t->grants[refs[i]] : NULL;
 
-		if (!g || g->state != GRANT_SHARED || g->to != by ||
+		/* As Xen: a grant stays good while anybody maps it. */
+		if (!g || g->state == GRANT_FREE || g->to != by ||
 		    (write && !g->writable))
 			return -EINVAL;
 	}

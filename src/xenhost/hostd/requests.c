@@ -263,8 +263,7 @@ static int serve_map(struct process *process, const struct hv_request *req,
 	struct domain *granter = domain_find(domain->host, req->domid);
 	int r;
 
-	if (!granter || granter->state != DOMAIN_ALIVE ||
-	    req->n_refs != req->count)
+	if (!granter || req->n_refs != req->count)
 		return -EINVAL;
 	if (domain->n_maps + req->count > DOMAIN_MAX_MAPS)
 		return -ENOSPC;
