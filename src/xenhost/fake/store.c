@@ -216,6 +216,7 @@ void store_reset(void)
 	r = xsd_server_init(&server);
 	assert(!r);
 	(void)r;
+	server.watches.linux_guests = true;
 	running = true;
 	toolstack = conn_new(0, NULL, NULL);
 	assert(toolstack);

@@ -142,6 +142,7 @@ static int host_init(struct host *host)
 	static const struct xenstored_ops ops = {
 		.domain_exists = store_domain_exists,
 		.fault = store_fault,
+		.linux_guests = true,
 	};
 	static const struct domain_options dom0 = {
 		.grants = GRANT_DEFAULT_LIMIT,

@@ -178,6 +178,12 @@ static int add(struct xsd_watches *ws, struct xsd_watcher *w, const char *path,
 	return 0;
 }
 
+static bool through_linux(const struct xsd_watches *ws,
+			  const struct xsd_watcher *w)
+{
+	return ws->linux_guests && !xsd_domain_privileged(w->domain);
+}
+
 int xsd_watch_add(struct xsd_watches *ws, struct xsd_watcher *w,
 		  const char *path, const char *token)
 {
@@ -187,7 +193,7 @@ int xsd_watch_add(struct xsd_watches *ws, struct xsd_watcher *w,
 	xsd_path_absolute(w->domain->domid, path, abs);
 	if (!watchable(abs))
 		return -EINVAL;
-	if (find(ws, w, abs, token))
+	if (!through_linux(ws, w) && find(ws, w, abs, token))
 		return -EEXIST;
 	if (!xsd_domain_privileged(w->domain) &&
 	    w->domain->n_watches > XSD_QUOTA_WATCHES)
@@ -208,7 +214,7 @@ int xsd_watch_remove(struct xsd_watches *ws, struct xsd_watcher *w,
 	xsd_path_absolute(w->domain->domid, path, abs);
 	watch = find(ws, w, abs, token);
 	if (!watch)
-		return -ENOENT;
+		return through_linux(ws, w) ? 0 : -ENOENT;
 	watch_free(ws, watch);
 	return 0;
 }

@@ -198,6 +198,7 @@ int xenstored_new(struct xenstored **out, uv_loop_t *loop,
 	if (ops) {
 		xs->server.store.domains.exists = ops->domain_exists;
 		xs->server.store.domains.userdata = userdata;
+		xs->server.watches.linux_guests = ops->linux_guests;
 		xs->server.fault = ops->fault;
 		xs->server.userdata = userdata;
 	}

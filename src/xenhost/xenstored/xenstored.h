@@ -36,6 +36,12 @@ struct xenstored_ops {
 	 * cannot name is sent as EINVAL.
 	 */
 	int (*fault)(void *userdata, unsigned int domid, const char *op);
+	/*
+	 * Domains other than 0 come by way of Linux's /dev/xen/xenbus. It keeps
+	 * the watches under tokens of its own, so that it minds neither one
+	 * that is there already nor the end of one that never was.
+	 */
+	bool linux_guests;
 };
 
 int xenstored_new(struct xenstored **out, uv_loop_t *loop,
