@@ -11,7 +11,11 @@
 #include "cli/say.h"
 #include "cli/streams.h"
 
-/* Measured: larger ones gain nothing with the pump's buffers. */
+/*
+ * Measured on an emulated host: half of it is at half the speed, twice and four
+ * times gain up to a fifth. A domain has 1024 pages to share, and these two
+ * rings take 129.
+ */
 #define RING_DEFAULT (256u << 10)
 #define RING_MAX (1u << 20) /* of the wire format */
 
