@@ -393,7 +393,7 @@ static void a_peer_that_breaks_the_protocol_ends_it(void **state)
 static void a_stuck_output_does_not_hold_up_the_input(void **state)
 {
 	struct world *w = *state;
-	char data[RING];
+	char data[RING] = { 0 };
 
 	join(w);
 	fcntl(w->out, F_SETPIPE_SZ, RING);
