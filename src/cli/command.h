@@ -18,6 +18,8 @@ int command_channel_attach(int argc, char **argv);
 int command_channel_detach(int argc, char **argv);
 int command_channel_list(int argc, char **argv);
 int command_channel_log(int argc, char **argv);
+int command_channel_names(int argc, char **argv);
+int command_channel_open(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_vchan_connect(int argc, char **argv);
 int command_vchan_listen(int argc, char **argv);

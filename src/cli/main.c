@@ -27,6 +27,10 @@ static const struct command {
 	  "all channels, where they are and how they do" },
 	{ "channel log", command_channel_log,
 	  "begin or end the log of a channel's traffic" },
+	{ "channel names", command_channel_names,
+	  "in a guest: the channels that it has" },
+	{ "channel open", command_channel_open,
+	  "in a guest: a channel by name; standard input and output over it" },
 	{ "doctor", command_doctor,
 	  "what this domain can do, what is missing, the remedy" },
 };

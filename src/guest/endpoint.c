@@ -24,6 +24,19 @@ int endpoint_init(struct endpoint *e, unsigned int backend)
 	return 0;
 }
 
+int endpoint_check(void)
+{
+	struct endpoint e = { .gntshr = xengntshr_open(NULL, 0) };
+	int r = e.gntshr ? 0 : -errno;
+
+	if (!r) {
+		e.evtchn = xenevtchn_open(NULL, 0);
+		r = e.evtchn ? 0 : -errno;
+	}
+	endpoint_deinit(&e);
+	return r;
+}
+
 void endpoint_deinit(struct endpoint *e)
 {
 	/* Without the unshare the close would keep it, until we end. */

@@ -25,6 +25,9 @@ struct endpoint {
  */
 int endpoint_init(struct endpoint *e, unsigned int backend);
 
+/* Would it work, as far as the devices go? 0, or negative errno as above. */
+int endpoint_check(void);
+
 /*
  * Safe at any time: the kernel keeps a page that the backend still maps until
  * it is unmapped. May be called twice, and on zeroes.

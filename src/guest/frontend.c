@@ -213,10 +213,10 @@ static bool is_ready(const struct channel *c)
 static int begin_eviction(struct frontend *f, const struct channel *c,
 			  enum kernel_hold hold)
 {
-	int r = 0;
+	int r = endpoint_check();
 
 	/* Better now than after the kernel's tty has been hung up. */
-	if (hold == KERNEL_HOLDS)
+	if (!r && hold == KERNEL_HOLDS)
 		r = kernel_check_release(f->sysfs);
 	if (!r && c->state != CONSOLE_STATE_CLOSING &&
 	    c->state != CONSOLE_STATE_CLOSED)

@@ -40,6 +40,18 @@ static int send_some(struct relay *r, struct endpoint *e)
 	return RELAY_DONE;
 }
 
+static int judge_write_failure(struct relay *r)
+{
+	if (is_transient(errno))
+		return RELAY_DONE;
+	if (errno == EPIPE && r->out_may_close) {
+		r->out = -1;
+		return RELAY_DONE;
+	}
+	r->error = errno;
+	return RELAY_OUT_FAILED;
+}
+
 int relay_receive(struct relay *r, struct endpoint *e)
 {
 	char buffer[CONSOLE_RING_IN_SIZE];
@@ -53,10 +65,8 @@ int relay_receive(struct relay *r, struct endpoint *e)
 	if (!ready)
 		return RELAY_DONE;
 	n = write(r->out, buffer, ready);
-	if (n < 0) {
-		r->error = errno;
-		return is_transient(errno) ? RELAY_DONE : RELAY_OUT_FAILED;
-	}
+	if (n < 0)
+		return judge_write_failure(r);
 	console_ring_consume(&e->ring, (size_t)n);
 	r->received += (uint64_t)n;
 	endpoint_notify(e);

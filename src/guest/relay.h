@@ -14,8 +14,9 @@
 #include "guest/endpoint.h"
 
 struct relay {
-	int in, out;   /* borrowed, not blocking; -1: none */
-	bool in_ended; /* end of file, or hung up (EIO) */
+	int in, out;        /* borrowed, not blocking; -1: none */
+	bool in_ended;      /* end of file, or hung up (EIO) */
+	bool out_may_close; /* a reader that leaves is no failure: out = -1 */
 	uint64_t sent, received;
 	int error; /* why RELAY_IN_FAILED and RELAY_OUT_FAILED */
 };

@@ -17,6 +17,10 @@ _xenchan_options() {
 	'channel detach') options='--domain --timeout --force --help' ;;
 	'channel list') options='--domain --json --tsv --help' ;;
 	'channel log') options='--domain --to --off --help' ;;
+	'channel names') options='--json --tsv --help' ;;
+	'channel open')
+		options='--timeout --device --eof --exec --tty --dir --help'
+		;;
 	'doctor') options='--json --help' ;;
 	'channel' | 'vchan') options='--help' ;;
 	'') options='--version --help' ;;
@@ -27,7 +31,7 @@ _xenchan_options() {
 _xenchan_commands() {
 	case $1 in
 	'') words='channel vchan doctor' ;;
-	'channel') words='attach detach list log' ;;
+	'channel') words='attach detach list log names open' ;;
 	'vchan') words='listen connect' ;;
 	esac
 	return 0
@@ -46,12 +50,19 @@ _xenchan() {
 	--ring) words='4K 64K 256K 1M' ;;
 	--overflow) words='block drop-oldest drop-newest' ;;
 	--timeout | -t) words='0 10 1m never' ;;
-	--domain | -d | --backend | --limit | --mode | --wait) return ;;
+	--domain | -d | --backend | --limit | --mode | --wait)
+		return
+		;;
+	--device) words='1 2 3 4 5 6 7' ;;
+	--exec)
+		mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+		return
+		;;
 	--owner)
 		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
 		return
 		;;
-	--log | --socket | --to)
+	--dir | --log | --socket | --to | --tty)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#include "guest/tty.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+/* Linux: MAX_NR_HVC_CONSOLES is 16, of which hvc_xen reaches eight. */
+#define HVC_LAST 7
+
+int tty_make_raw(int fd)
+{
+	struct termios t;
+
+	if (tcgetattr(fd, &t))
+		return -errno;
+	cfmakeraw(&t);
+	t.c_cflag |= CLOCAL;
+	t.c_cc[VMIN] = 1;
+	t.c_cc[VTIME] = 0;
+	return tcsetattr(fd, TCSANOW, &t) ? -errno : 0;
+}
+
+int tty_open(const char *path, int *fd_r)
+{
+	_cleanup_close_ int fd =
+		open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = tty_make_raw(fd);
+	if (!r && ioctl(fd, TIOCEXCL))
+		r = -errno;
+	if (!r)
+		*fd_r = TAKE_FD(fd);
+	return r;
+}
+
+int tty_open_kernel(const char *dir, const struct channels *all,
+		    unsigned int device, int *fd_r)
+{
+	char path[256];
+
+	if (all->n != 1)
+		return -ENOTUNIQ;
+	if (all->list[0].device != device ||
+	    all->list[0].state != CONSOLE_STATE_CONNECTED)
+		return -ENODEV;
+	/* hvc0 is the domain's console. A number without a device: ENODEV. */
+	for (unsigned int i = 1; i <= HVC_LAST; i++) {
+		int r;
+
+		snprintf(path, sizeof(path), "%s/hvc%u", dir, i);
+		r = tty_open(path, fd_r);
+		if (r != -ENODEV && r != -ENOENT)
+			return r;
+	}
+	return -ENODEV;
+}
