@@ -8,7 +8,8 @@ usage() {
 	cat >&2 <<-U
 	usage: $0 [options] PAYLOAD_DIR
 	  PAYLOAD_DIR/dom0.sh runs in dom0 as /payload/dom0.sh; its status is ours
-	  PAYLOAD_DIR/domu.sh runs in every domU as /payload/domu.sh
+	  PAYLOAD_DIR/domu.sh (optional) runs in every domU as /payload/domu.sh; without
+	      it "lab-run DOMID COMMAND" in dom0 runs commands there
 	  PAYLOAD_DIR/domu.cfg (optional): extra xl.cfg lines; @NAME@ is the domU's name
 	 -n N    domUs to start before dom0.sh, named domu1..domuN   (default 1)
 	 -t SEC  limit on the whole run, then status 124             (default 300)
@@ -34,32 +35,39 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${XENLAB_CACHE:-$HOME/.cache/xenlab}
 ndomu=1 limit=300 out='' mem=2048 d0mem=768 umem=192 cpus=2 karg='' xarg='' quiet=1 only=''
 clock=(-accel "tcg,thread=multi")
-while getopts n:t:o:m:d:u:s:a:x:ivb f; do
-	case $f in
-	n) ndomu=$OPTARG ;;
-	t) limit=$OPTARG ;;
-	o) out=$OPTARG ;;
-	m) mem=$OPTARG ;;
-	d) d0mem=$OPTARG ;;
-	u) umem=$OPTARG ;;
-	s) cpus=$OPTARG ;;
-	a) karg+=" $OPTARG" ;;
-	x) xarg+=" $OPTARG" ;;
-	i)
-		clock=(-accel "tcg,thread=single" -icount "shift=1,sleep=off"
-			-rtc "base=2026-01-01,clock=vm")
-		cpus=1
-		;;
-	v) quiet='' ;;
-	b) only=1 ;;
-	*) usage ;;
-	esac
-done
-shift $((OPTIND - 1))
-if [ ! "$only" ]; then
-	if [ $# != 1 ] || [ ! -x "$1/dom0.sh" ]; then usage; fi
-	payload=$(cd "$1" && pwd)
-fi
+# Kernel options that only save time: no crypto self-tests, no read-only remapping
+# of the kernel (and so no W+X scan), no speculation workarounds.
+kargs="cryptomgr.notests rodata=off mitigations=off"
+
+parse_options() {
+	local f
+	while getopts n:t:o:m:d:u:s:a:x:ivb f; do
+		case $f in
+		n) ndomu=$OPTARG ;;
+		t) limit=$OPTARG ;;
+		o) out=$OPTARG ;;
+		m) mem=$OPTARG ;;
+		d) d0mem=$OPTARG ;;
+		u) umem=$OPTARG ;;
+		s) cpus=$OPTARG ;;
+		a) karg+=" $OPTARG" ;;
+		x) xarg+=" $OPTARG" ;;
+		i)
+			clock=(-accel "tcg,thread=single" -icount "shift=1,sleep=off"
+				-rtc "base=2026-01-01,clock=vm")
+			cpus=1
+			;;
+		v) quiet='' ;;
+		b) only=1 ;;
+		*) usage ;;
+		esac
+	done
+	shift $((OPTIND - 1))
+	if [ ! "$only" ]; then
+		if [ $# != 1 ] || [ ! -x "$1/dom0.sh" ]; then usage; fi
+		payload=$(cd "$1" && pwd)
+	fi
+}
 
 # --- 1. packages -> $cache/root (once) ---------------------------------------
 
@@ -143,64 +151,69 @@ build() {
 	done
 	gunzip -c "$root"/boot/xen-4.17-amd64.gz >"$cache/xen" # ELF32 multiboot
 	unpack_kernel
+	# libxenstore ends its thread with pthread_cancel, which wants libgcc_s
 	# domU: busybox, xenstore tools, libxenvchan. dom0: + toolstack, QEMU PV backend
-	mkroot "$cache/u" "${mods[@]}" -- "${tools[@]}" $xen/vchan-socket-proxy $lib/libxenvchan.so.4.17
-	mkroot "$cache/0" "${mods[@]}" -- "${tools[@]}" \
+	mkroot "$cache/u" "${mods[@]}" -- "${tools[@]}" lib/x86_64-linux-gnu/libgcc_s.so.1 $xen/vchan-socket-proxy $lib/libxenvchan.so.4.17
+	mkroot "$cache/0" "${mods[@]}" -- "${tools[@]}" lib/x86_64-linux-gnu/libgcc_s.so.1 \
 		$xen/{vchan-socket-proxy,xl,xenstored,xenconsoled,xenconsole,xen-init-dom0,lsevtchn} \
 		usr/libexec/xen-qemu-system-i386 $lib/libxenvchan.so.4.17
-	mkdir -p "$cache/0"/{usr/share/qemu,boot,lab}
+	mkdir -p "$cache/0"/{usr/share/qemu,boot,lab} "$cache/u/lab"
 	cp -r "$root/usr/share/qemu/keymaps" "$cache/0/usr/share/qemu/" # QEMU wants en-us
 	cp "$here/guest/domu-init" "$cache/u/init"
 	cp "$here/guest/dom0-init" "$cache/0/init"
 	cp "$here"/guest/lab-* "$cache/0/lab/"
+	cp "$here/guest/lab-serve" "$cache/u/lab/"
 	cp "$cache/vmlinux" "$cache/0/boot/"
 	mkcpio "$cache/u" "$cache/0/boot/domu-base.cpio"
 	mkcpio "$cache/0" "$cache/dom0.cpio"
 	rm -rf "$cache/u" "$cache/0"
 }
 
-for tool in qemu-system-x86_64 cpio xz apt-get dpkg; do
-	command -v $tool >/dev/null || cannot "no $tool (apt-get install qemu-system-x86 cpio xz-utils)"
-done
-mkdir -p "$cache"
-exec 9>"$cache/lock" # two runs may start at once on an empty cache
-flock 9
-if [ ! -e "$cache/fetched" ]; then
-	say "fetching packages to $cache"
-	fetch || cannot "apt cannot get ${PKGS[*]}"
-	touch "$cache/fetched"
-fi
-id=$(cat "$0" "$here"/guest/* | cksum)
-if [ "$(cat "$cache/built" 2>/dev/null)" != "$id" ]; then
-	say "building the images"
-	rm -f "$cache/built"
-	build
-	echo "$id" >"$cache/built"
-fi
-exec 9>&-
-if [ "$only" ]; then
-	echo "$cache/root"
-	exit 0
-fi
+# Packages and images, unless they are there already
+prepare() {
+	local tool id
+	for tool in qemu-system-x86_64 cpio xz apt-get dpkg; do
+		command -v $tool >/dev/null || cannot "no $tool (apt-get install qemu-system-x86 cpio xz-utils)"
+	done
+	mkdir -p "$cache"
+	exec 9>"$cache/lock" # two runs may start at once on an empty cache
+	flock 9
+	if [ ! -e "$cache/fetched" ]; then
+		say "fetching packages to $cache"
+		fetch || cannot "apt cannot get ${PKGS[*]}"
+		touch "$cache/fetched"
+	fi
+	id=$(cat "$0" "$here"/guest/* | cksum)
+	if [ "$(cat "$cache/built" 2>/dev/null)" != "$id" ]; then
+		say "building the images"
+		rm -f "$cache/built"
+		build
+		echo "$id" >"$cache/built"
+	fi
+	exec 9>&-
+	if [ "$only" ]; then
+		echo "$cache/root"
+		exit 0
+	fi
+}
 
 # --- 2. this run's initramfs: base + payload (payload also goes to the domUs) --
 
-# Kernel options that only save time: no crypto self-tests, no read-only remapping
-# of the kernel (and so no W+X scan), no speculation workarounds.
-kargs="cryptomgr.notests rodata=off mitigations=off"
-tmp=$(mktemp -d "${TMPDIR:-/tmp}/xenlab.XXXXXX")
-trap 'rm -rf "$tmp"' EXIT
-mkdir -p "$tmp/p" "$tmp/b/boot" "$tmp/out"
-cp -aL "$payload" "$tmp/p/payload"
-mkcpio "$tmp/p" "$tmp/b/boot/payload.cpio"
-cat >"$tmp/b/boot/lab.env" <<E
-LAB_DOMUS=$ndomu
-LAB_DOMU_MEM=$umem
-LAB_LIMIT=$((limit - 20))
-LAB_KARGS="$kargs"
-E
-mkcpio "$tmp/b" "$tmp/b.cpio"
-cat "$cache/dom0.cpio" "$tmp/b.cpio" "$tmp/b/boot/payload.cpio" >"$tmp/initrd"
+make_initrd() {
+	tmp=$(mktemp -d "${TMPDIR:-/tmp}/xenlab.XXXXXX")
+	trap 'rm -rf "$tmp"' EXIT
+	mkdir -p "$tmp/p" "$tmp/b/boot" "$tmp/out"
+	cp -aL "$payload" "$tmp/p/payload"
+	mkcpio "$tmp/p" "$tmp/b/boot/payload.cpio"
+	cat >"$tmp/b/boot/lab.env" <<-E
+	LAB_DOMUS=$ndomu
+	LAB_DOMU_MEM=$umem
+	LAB_LIMIT=$((limit * 9 / 10 - 15))
+	LAB_KARGS="$kargs"
+	E
+	mkcpio "$tmp/b" "$tmp/b.cpio"
+	cat "$cache/dom0.cpio" "$tmp/b.cpio" "$tmp/b/boot/payload.cpio" >"$tmp/initrd"
+}
 
 # --- 3. boot -----------------------------------------------------------------
 
@@ -237,21 +250,30 @@ autopsy() {
 	fi
 }
 
-start=$(date +%s) rc=0
-boot || rc=$?
-say "machine ran $(($(date +%s) - start)) s"
-tar -xf "$tmp/out.tar" -C "$tmp/out" 2>/dev/null || :
-cp "$tmp/console.log" "$tmp/out/"
-status=$(sed -n 's/\r*$//; s/.*LAB [0-9.]* dom0.sh exit status \([0-9]*\)$/\1/p' "$tmp/console.log" | tail -n1)
-if [ ! "$status" ]; then
-	say "no status from dom0 (QEMU ended with $rc)"
-	status=125
-	[ $rc != 124 ] || status=124
-fi
-[ "$status" = 0 ] || autopsy "$status"
-if [ "$out" ]; then
-	mkdir -p "$out"
-	cp -a "$tmp/out/." "$out/"
-	[ "$status" = 0 ] || say "logs: $out"
-fi
-exit "$status"
+main() {
+	local start rc=0 status
+	parse_options "$@"
+	prepare
+	make_initrd
+	start=$(date +%s)
+	boot || rc=$?
+	say "machine ran $(($(date +%s) - start)) s"
+	tar -xf "$tmp/out.tar" -C "$tmp/out" 2>/dev/null || :
+	cp "$tmp/console.log" "$tmp/out/"
+	status=$(sed -n 's/\r*$//; s/.*LAB [0-9.]* dom0.sh exit status \([0-9]*\)$/\1/p' "$tmp/console.log" | tail -n1)
+	if [ ! "$status" ]; then
+		say "no status from dom0 (QEMU ended with $rc)"
+		status=125
+		[ $rc != 124 ] || status=124
+	fi
+	[ "$status" = 0 ] || autopsy "$status"
+	if [ "$out" ]; then
+		mkdir -p "$out"
+		cp -a "$tmp/out/." "$out/"
+		[ "$status" = 0 ] || say "logs: $out"
+	fi
+	exit "$status"
+}
+
+# In one piece, so that the file may be edited while it runs
+main "$@"
