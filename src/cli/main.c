@@ -31,6 +31,8 @@ static const struct command {
 	  "in a guest: the channels that it has" },
 	{ "channel open", command_channel_open,
 	  "in a guest: a channel by name; standard input and output over it" },
+	{ "channel serve", command_channel_serve,
+	  "in a guest: a terminal and an agent for each channel" },
 	{ "doctor", command_doctor,
 	  "what this domain can do, what is missing, the remedy" },
 };

@@ -32,6 +32,15 @@ int say_failure(const char *fmt, ...)
 	return STATUS_FAILED;
 }
 
+void say_note(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say_line(fmt, ap, "");
+	va_end(ap);
+}
+
 int say_usage(const char *command, const char *fmt, ...)
 {
 	char tail[128];

@@ -6,6 +6,9 @@
 /* To standard error: "xenchan: " and the message. Returns STATUS_FAILED. */
 int say_failure(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same of something that is no failure. */
+void say_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /*
  * The same for wrong arguments, and where to look them up: `command` as it is
  * typed after "xenchan", or "". Returns STATUS_USAGE.

@@ -17,9 +17,10 @@
 /* How long a new device may be unknown to the kernel's driver; beyond that the
  * driver does not want it. */
 #define SETTLE_TIME (1 * NS_PER_S)
-/* How long a backend that never connected may take to notice that it shall
- * not; a backend that lets go of a ring. */
-#define GIVE_UP_TIME (5 * NS_PER_S)
+/* How long a backend may take to let go of a ring. */
+#define LET_GO_TIME (5 * NS_PER_S)
+/* One that has none, to notice that it shall not take one. */
+#define NOTICE_TIME (1 * NS_PER_S)
 
 #define TRANSACTION_TRIES 64
 
@@ -267,7 +268,7 @@ static bool is_evicted(const struct frontend *f, const struct channel *c,
 	 * certain enough for a page that the kernel would free.
 	 */
 	return is_ready(c) && hold != KERNEL_HOLDS &&
-	       has_waited(f, GIVE_UP_TIME);
+	       has_waited(f, NOTICE_TIME);
 }
 
 static int step_evicting(struct frontend *f, const struct channel *c)
@@ -280,7 +281,7 @@ static int step_evicting(struct frontend *f, const struct channel *c)
 		return set_state(f, CONSOLE_STATE_CLOSED);
 	if (!is_evicted(f, c, hold)) {
 		if (is_ready(c))
-			look_again_in(f, GIVE_UP_TIME);
+			look_again_in(f, NOTICE_TIME);
 		return 0;
 	}
 	if (!c->online)
@@ -360,19 +361,19 @@ static int step_closing(struct frontend *f, const struct channel *c)
 {
 	bool unmapped = c->backend_state == CONSOLE_STATE_CLOSED ||
 			c->backend_state == CONSOLE_STATE_UNKNOWN;
-	int r = 0;
+	int64_t patience = is_ready(c) ? NOTICE_TIME : LET_GO_TIME;
 
-	if (!unmapped && !has_waited(f, GIVE_UP_TIME)) {
-		look_again_in(f, GIVE_UP_TIME);
-		if (c->backend_state == CONSOLE_STATE_CLOSING &&
-		    c->state != CONSOLE_STATE_CLOSED)
-			r = set_state(f, CONSOLE_STATE_CLOSED);
-		return r;
+	if (!unmapped && !has_waited(f, patience)) {
+		look_again_in(f, patience);
+		return c->backend_state == CONSOLE_STATE_CLOSING &&
+				       c->state != CONSOLE_STATE_CLOSED
+			       ? set_state(f, CONSOLE_STATE_CLOSED)
+			       : 0;
 	}
 	endpoint_deinit(&f->endpoint);
 	enter(f, FRONTEND_CLOSED);
 	/* Fresh for whoever comes next; the backend then goes to 2. */
-	return unmapped && c->online && c->has_backend
+	return (unmapped || is_ready(c)) && c->online && c->has_backend
 		       ? set_state(f, CONSOLE_STATE_INITIALISING)
 		       : 0;
 }

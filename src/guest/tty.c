@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -35,8 +34,6 @@ int tty_open(const char *path, int *fd_r)
 	if (fd < 0)
 		return -errno;
 	r = tty_make_raw(fd);
-	if (!r && ioctl(fd, TIOCEXCL))
-		r = -errno;
 	if (!r)
 		*fd_r = TAKE_FD(fd);
 	return r;

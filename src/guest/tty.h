@@ -9,8 +9,8 @@
 int tty_make_raw(int fd);
 
 /*
- * Opens a terminal as a channel: raw, not blocking, and for us alone. 0, or
- * negative errno.
+ * Opens a terminal as a channel: raw and not blocking. 0, or negative
+ * errno.
  */
 int tty_open(const char *path, int *fd_r);
 

@@ -222,5 +222,8 @@ int main(int argc, char **argv)
 		failed("watch");
 	while (turn(&b))
 		;
+	xenevtchn_close(b.evtchn);
+	xengnttab_close(b.gnttab);
+	xs_close(b.xs);
 	return 0;
 }

@@ -21,6 +21,7 @@ _xenchan_options() {
 	'channel open')
 		options='--timeout --device --eof --exec --tty --dir --help'
 		;;
+	'channel serve') options='--dir --agents --restart-delay --help' ;;
 	'doctor') options='--json --help' ;;
 	'channel' | 'vchan') options='--help' ;;
 	'') options='--version --help' ;;
@@ -31,7 +32,7 @@ _xenchan_options() {
 _xenchan_commands() {
 	case $1 in
 	'') words='channel vchan doctor' ;;
-	'channel') words='attach detach list log names open' ;;
+	'channel') words='attach detach list log names open serve' ;;
 	'vchan') words='listen connect' ;;
 	esac
 	return 0
@@ -50,7 +51,7 @@ _xenchan() {
 	--ring) words='4K 64K 256K 1M' ;;
 	--overflow) words='block drop-oldest drop-newest' ;;
 	--timeout | -t) words='0 10 1m never' ;;
-	--domain | -d | --backend | --limit | --mode | --wait)
+	--domain | -d | --backend | --limit | --mode | --restart-delay | --wait)
 		return
 		;;
 	--device) words='1 2 3 4 5 6 7' ;;
@@ -62,7 +63,7 @@ _xenchan() {
 		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
 		return
 		;;
-	--dir | --log | --socket | --to | --tty)
+	--agents | --dir | --log | --socket | --to | --tty)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;

@@ -15,8 +15,8 @@
 
 #include "private.h"
 
-__attribute__((format(printf, 3, 4))) static void
-gnt_vlog(struct xentoollog_logger *logger, int error, const char *format, ...)
+static void gnt_vlog(struct xentoollog_logger *logger, int error,
+		     const char *format, ...)
 {
 	va_list ap;
 

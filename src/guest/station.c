@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: MIT
+#include "guest/station.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* A channel that could not be taken up, or was closed, is tried again. */
+#define RETRY_NS (1 * NS_PER_S)
+/* So is one whose backend does not keep to the protocol. */
+#define RETRY_BROKEN_NS (60 * NS_PER_S)
+/* How long a user of the terminal may take to read what the host sent before
+ * it closed. */
+#define DRAIN_NS (5 * NS_PER_S)
+
+void station_init(struct station *s, const struct station_env *env,
+		  unsigned int device)
+{
+	*s = (struct station){ .env = env,
+			       .device = device,
+			       .lock = -1,
+			       .pty = { .master = -1 },
+			       .watch = -1 };
+}
+
+/* Once for each reason, until it goes well. */
+static void say_error(struct station *s, const char *what, int r)
+{
+	if (r == s->last_error)
+		return;
+	s->last_error = r;
+	s->env->say("%s: %s: %s; tried again every second", s->name, what,
+		    strerror(-r));
+}
+
+/* All but the agent. */
+static void release(struct station *s)
+{
+	frontend_free(s->frontend);
+	s->frontend = NULL;
+	if (s->watch >= 0)
+		inotify_rm_watch(s->env->inotify, s->watch);
+	s->watch = -1;
+	pty_deinit(&s->pty);
+	if (s->lock >= 0)
+		close(s->lock);
+	s->lock = -1;
+	s->pty_open = s->announced = false;
+	s->hung_up_ns = 0;
+	s->retry_ns = deadline_in(s->broken ? RETRY_BROKEN_NS : RETRY_NS);
+	s->broken = false;
+	agent_stop(&s->agent);
+	s->state = s->agent.pid ? STATION_ENDING : STATION_EMPTY;
+}
+
+static int take_lock(struct station *s)
+{
+	struct lock_holder holder;
+	int r = lock_take(&s->env->scope, s->device, &s->lock, &holder);
+
+	if (r == -EBUSY && s->last_error != r) {
+		s->env->say("%s: in use by process %u", s->name, holder.pid);
+		s->last_error = r;
+	}
+	return r;
+}
+
+static int make_terminal(struct station *s)
+{
+	int r = pty_init(&s->pty, s->env->scope.dir, s->name);
+
+	if (r)
+		return r;
+	s->watch = inotify_add_watch(s->env->inotify, s->pty.slave, IN_OPEN);
+	return s->watch < 0 ? -errno : 0;
+}
+
+static int take_up(struct station *s)
+{
+	int r = take_lock(s);
+
+	if (r)
+		return r;
+	r = make_terminal(s);
+	if (r) {
+		say_error(s, "cannot make its terminal", r);
+		return r;
+	}
+	s->relay = (struct relay){ .in = -1, .out = -1 };
+	agent_init(&s->agent, s->env->agents, s->name, s->env->delay_min_ns);
+	return frontend_new(&s->frontend, s->env->xs, s->env->sysfs, s->device);
+}
+
+void station_offer(struct station *s, const struct channel *c)
+{
+	if (s->state != STATION_EMPTY || clock_now_ns() < s->retry_ns)
+		return;
+	if (strcmp(s->name, c->name) != 0)
+		s->last_error = 0;
+	strcpy(s->name, c->name);
+	s->state = STATION_SERVING;
+	if (take_up(s))
+		release(s);
+}
+
+/*
+ * The agent
+ */
+
+static void say_agent_error(struct station *s, int r)
+{
+	if (r == s->agent_error)
+		return;
+	s->agent_error = r;
+	if (r == -EPERM)
+		s->env->say("%s: not run: others can change it", s->agent.path);
+	else if (r && r != -ENOENT)
+		s->env->say("%s: cannot be run: %s", s->agent.path,
+			    strerror(-r));
+}
+
+static void start_agent(struct station *s)
+{
+	_cleanup_close_ int terminal = -1;
+	int r = agent_check(&s->agent);
+
+	if (!r)
+		r = pty_open_slave(&s->pty, &terminal);
+	if (!r)
+		r = agent_start(&s->agent, s->name, terminal);
+	if (r > 0) {
+		s->env->say("%s: agent started, process %d", s->name,
+			    (int)s->agent.pid);
+	}
+	say_agent_error(s, r > 0 ? 0 : r);
+	if (r == -ENOENT || r == -EACCES || r == -EPERM)
+		s->agent.next_ns = DEADLINE_NEVER; /* the directory tells */
+}
+
+static bool wants_agent(const struct station *s)
+{
+	return s->state == STATION_SERVING && s->announced && !s->hung_up_ns;
+}
+
+void station_check_agent(struct station *s)
+{
+	bool ended = agent_reap(&s->agent);
+	int64_t wait_ns = s->agent.next_ns - clock_now_ns();
+
+	if (s->state == STATION_ENDING && !s->agent.pid)
+		s->state = STATION_EMPTY;
+	if (!wants_agent(s))
+		return;
+	if (ended) {
+		s->env->say("%s: agent ended with status %d, started again in "
+			    "%lld ms",
+			    s->name, s->agent.status,
+			    (long long)(wait_ns / NS_PER_MS));
+	}
+	if (s->agent.next_ns == DEADLINE_NEVER)
+		s->agent.next_ns = 0;
+	if (!s->agent.pid && clock_now_ns() >= s->agent.next_ns)
+		start_agent(s);
+}
+
+/*
+ * The terminal
+ */
+
+/* Others may use the terminal while nobody does. */
+static void describe(struct station *s)
+{
+	lock_describe(s->lock,
+		      s->announced && !s->pty_open ? s->pty.slave : NULL);
+}
+
+void station_pty_opened(struct station *s)
+{
+	/* Perhaps it is closed again: then reading finds what was written. */
+	s->pty_open = true;
+	s->relay.in = s->relay.out = s->pty.master;
+	s->relay.in_ended = false;
+	describe(s);
+}
+
+static void pty_closed(struct station *s)
+{
+	s->pty_open = false;
+	s->relay.in = s->relay.out = -1;
+	pty_reset(&s->pty);
+	describe(s);
+	if (s->frontend)
+		frontend_publish_open(s->frontend, false);
+}
+
+/* Reading found nobody; but has somebody come since? */
+static void look_at_pty(struct station *s)
+{
+	struct pollfd fd = { s->pty.master, POLLIN, 0 };
+
+	if (!s->relay.in_ended)
+		return;
+	pty_closed(s);
+	if (poll(&fd, 1, 0) >= 0 && !(fd.revents & POLLHUP))
+		station_pty_opened(s);
+}
+
+/*
+ * The front end
+ */
+
+static void announce(struct station *s)
+{
+	s->announced = true;
+	s->last_error = 0;
+	describe(s);
+	s->env->say("%s: open, at %s", s->name, s->pty.link);
+	station_check_agent(s);
+}
+
+/* The host closes; what came is still for the terminal, for a while. */
+static void drain(struct station *s)
+{
+	struct endpoint *e = frontend_endpoint(s->frontend);
+
+	if (!s->hung_up_ns)
+		s->hung_up_ns = clock_now_ns();
+	if (s->pty_open && relay_receive(&s->relay, e) == RELAY_DONE &&
+	    relay_wants_output(&s->relay, e) &&
+	    clock_now_ns() - s->hung_up_ns < DRAIN_NS)
+		return;
+	if (!frontend_close(s->frontend))
+		s->state = STATION_CLOSING;
+	else
+		release(s);
+}
+
+static void follow(struct station *s)
+{
+	bool gone;
+
+	switch (frontend_phase(s->frontend)) {
+	case FRONTEND_OPEN:
+		if (!s->announced)
+			announce(s);
+		break;
+	case FRONTEND_HUNG_UP:
+		drain(s);
+		break;
+	case FRONTEND_CLOSED:
+	case FRONTEND_GONE:
+		if (s->announced)
+			s->env->say("%s: closed", s->name);
+		gone = frontend_phase(s->frontend) == FRONTEND_GONE;
+		release(s);
+		if (gone)
+			s->retry_ns = 0; /* the next one is another */
+		break;
+	default:
+		break;
+	}
+}
+
+void station_step(struct station *s)
+{
+	enum frontend_phase before;
+	int r = 0;
+
+	agent_poll(&s->agent);
+	if (s->state == STATION_SERVING)
+		station_check_agent(s);
+	/* Each phase may make the next one due. */
+	do {
+		if (!s->frontend)
+			return;
+		before = frontend_phase(s->frontend);
+		r = frontend_step(s->frontend);
+		if (!r)
+			follow(s);
+	} while (!r && s->frontend && frontend_phase(s->frontend) != before);
+	if (r) {
+		say_error(s, "cannot drive it", r);
+		release(s);
+	}
+}
+
+void station_take_event(struct station *s)
+{
+	int r = endpoint_take_event(frontend_endpoint(s->frontend));
+
+	if (r) {
+		say_error(s, "cannot take an event", r);
+		release(s);
+	}
+}
+
+/* The channel is of no use any more; the next one may be. */
+static void give_up(struct station *s, int result)
+{
+	s->broken = true;
+	s->env->say("%s: %s", s->name,
+		    result == RELAY_CORRUPT ? "the host broke the ring"
+					    : strerror(s->relay.error));
+	if (frontend_close(s->frontend))
+		release(s);
+	else
+		s->state = STATION_CLOSING;
+}
+
+void station_move(struct station *s)
+{
+	int r;
+
+	if (s->state != STATION_SERVING)
+		return;
+	if (frontend_phase(s->frontend) == FRONTEND_HUNG_UP)
+		drain(s);
+	else if (frontend_phase(s->frontend) == FRONTEND_OPEN && s->pty_open) {
+		frontend_publish_open(s->frontend, true);
+		r = relay_move(&s->relay, frontend_endpoint(s->frontend));
+		look_at_pty(s);
+		if (r)
+			give_up(s, r);
+	}
+}
+
+void station_close(struct station *s)
+{
+	agent_stop(&s->agent);
+	if (s->state == STATION_SERVING) {
+		s->state = STATION_CLOSING;
+		if (frontend_close(s->frontend))
+			release(s);
+	}
+}
+
+int station_event_fd(const struct station *s)
+{
+	return s->frontend && s->state == STATION_SERVING
+		       ? frontend_fd(s->frontend)
+		       : -1;
+}
+
+int station_pty_fd(struct station *s, short *events_r)
+{
+	enum frontend_phase phase =
+		s->frontend ? frontend_phase(s->frontend) : FRONTEND_VACANT;
+	struct endpoint *e;
+
+	*events_r = 0;
+	if (s->state != STATION_SERVING || !s->pty_open ||
+	    (phase != FRONTEND_OPEN && phase != FRONTEND_HUNG_UP))
+		return -1;
+	e = frontend_endpoint(s->frontend);
+	if (phase == FRONTEND_OPEN && relay_wants_input(&s->relay, e))
+		*events_r |= POLLIN;
+	if (relay_wants_output(&s->relay, e))
+		*events_r |= POLLOUT;
+	/* Linux: a hang-up is told even if nothing is asked for. */
+	return *events_r ? s->pty.master : -1;
+}
+
+int64_t station_deadline(const struct station *s)
+{
+	int64_t t = DEADLINE_NEVER, agent = agent_deadline(&s->agent);
+
+	if (s->state == STATION_EMPTY)
+		return s->retry_ns ? s->retry_ns : DEADLINE_NEVER;
+	if (s->frontend)
+		t = frontend_deadline(s->frontend);
+	if (s->hung_up_ns && s->state == STATION_SERVING &&
+	    s->hung_up_ns + DRAIN_NS < t)
+		t = s->hung_up_ns + DRAIN_NS;
+	if ((wants_agent(s) || s->agent.stopping) && agent < t)
+		t = agent;
+	return t;
+}
