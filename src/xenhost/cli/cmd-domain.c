@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/parse.h"
 #include "cli.h"
 
 /* The words of a line of hostd's answer to "list", in order. */
@@ -164,17 +165,20 @@ int cmd_create(struct cli *cli, int argc, char **argv)
 	const char *words[] = { "create", "-", "-", "-", "-", "0", NULL };
 	static struct ctl_reply reply;
 	unsigned int domid;
+	uint32_t number;
 	int c, r, answer;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 'g')
-			words[3] = optarg;
-		else if (c == 'p')
-			words[4] = optarg;
-		else if (c == 's')
-			words[5] = "1";
-		else
+		if (c == '?')
 			return EXIT_USAGE;
+		if (c != 's' &&
+		    parse_u32(optarg, c == 'g' ? 262144 : 131071, &number) < 0)
+			return cli_misused(cli, "--%s: '%s' is no such number",
+					   c == 'g' ? "grants" : "ports",
+					   optarg);
+		words[c == 'g'   ? 3
+		      : c == 'p' ? 4
+				 : 5] = c == 's' ? "1" : optarg;
 	}
 	if (argc - optind > 2)
 		return cli_misused(cli, "takes an id and a name");

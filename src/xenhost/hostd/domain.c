@@ -35,16 +35,10 @@ static void socket_path(const struct domain *domain, const char *suffix,
 		 domain->host->dir, domain->id, suffix);
 }
 
-/* The next connection, or -1; an error is the connecting side's. */
-static int domain_accept(const struct watch *listener, int flags)
-{
-	return accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | flags);
-}
-
 static void on_hv(void *user)
 {
 	struct domain *domain = user;
-	int fd = domain_accept(domain->hv, SOCK_NONBLOCK);
+	int fd = watch_accept(domain->hv);
 
 	if (fd >= 0)
 		process_accept(domain, fd);
@@ -53,7 +47,7 @@ static void on_hv(void *user)
 static void on_xs(void *user)
 {
 	struct domain *domain = user;
-	int fd = domain_accept(domain->xs, SOCK_NONBLOCK);
+	int fd = watch_accept(domain->xs);
 
 	if (fd >= 0)
 		xenstored_accept(domain->host->store, fd, domain->id);

@@ -101,8 +101,7 @@ static void on_signal(uv_signal_t *signal, int number)
 static void on_ctl(void *user)
 {
 	struct host *host = user;
-	int fd = accept4(host->ctl->fd, NULL, NULL,
-			 SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = watch_accept(host->ctl);
 
 	if (fd >= 0)
 		ctl_accept(host, fd);

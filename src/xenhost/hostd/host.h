@@ -39,6 +39,12 @@ int watch_new(struct watch **watch_r, uv_loop_t *loop, int fd,
 	      void (*ready)(void *user), void *user);
 void watch_free(struct watch *w);
 
+/*
+ * The next connection of a listening socket, or -1. When we have no descriptor
+ * left for it, it is closed.
+ */
+int watch_accept(const struct watch *w);
+
 /* A listening socket at path, in the loop. */
 int watch_listen(struct watch **watch_r, uv_loop_t *loop, const char *path,
 		 int type, void (*ready)(void *user), void *user);

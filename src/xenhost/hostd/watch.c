@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -54,6 +55,22 @@ void watch_free(struct watch *w)
 	uv_poll_stop(&w->poll);
 	uv_close((uv_handle_t *)&w->poll, on_close);
 	close(w->fd);
+}
+
+int watch_accept(const struct watch *w)
+{
+	static int spare = -1;
+	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+		/* Else it would stay in the queue, and the loop awake. */
+		close(TAKE_FD(spare));
+		fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC);
+		close(TAKE_FD(fd));
+	}
+	if (spare < 0)
+		spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return fd;
 }
 
 int watch_listen(struct watch **watch_r, uv_loop_t *loop, const char *path,
