@@ -56,13 +56,15 @@ class Ring:
         self.kick = kick
         with open(path, "r+b") as f:
             self.page = mmap.mmap(f.fileno(), 4096)
+        # Whole words: struct would store an index byte by byte, and
+        # xenstored ignores a guest whose index it saw half written.
+        self.words = memoryview(self.page).cast("I")
 
     def _index(self, n):
-        return struct.unpack_from("<I", self.page, 2 * self.SIZE + 4 * n)[0]
+        return self.words[2 * self.SIZE // 4 + n]
 
     def _set_index(self, n, value):
-        struct.pack_into("<I", self.page, 2 * self.SIZE + 4 * n,
-                         value & 0xffffffff)
+        self.words[2 * self.SIZE // 4 + n] = value & 0xffffffff
 
     def _wait(self, ready):
         end = time.monotonic() + PATIENCE
@@ -153,12 +155,18 @@ class Theirs:
                    XENSTORED_PATH=self.socket, ASAN_OPTIONS="detect_leaks=0")
         self.process = subprocess.Popen(
             [xenstored, "-N", "-F", self.dir + "/pid"], env=env)
+        self.toolstack = self._first_client()
+
+    def _first_client(self):
+        """A client as soon as it starts to listen."""
         end = time.monotonic() + PATIENCE
-        while not os.path.exists(self.socket):
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError("xenstored did not start")
+        while True:
+            try:
+                return self.connect(0)
+            except (FileNotFoundError, ConnectionRefusedError):
+                if self.process.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError("xenstored did not start") from None
             time.sleep(0.01)
-        self.toolstack = self.connect(0)
 
     def _file(self, name, data):
         with open(f"{self.dir}/{name}", "wb") as f:
