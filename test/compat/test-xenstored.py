@@ -243,6 +243,14 @@ def quota_of_nodes(world):
         return b"data/%d/%d\0" % (n % 40, n)
 
     until_error(world, "1", xs.WRITE, node)
+    # A present beyond the quota; giving up nodes is always allowed.
+    for n in range(3):
+        world.ask("0", xs.WRITE, b"/present/%d\0" % n)
+        world.ask("0", xs.SET_PERMS, b"/present/%d\0n1\0" % n)
+    tx = start(world, "1")
+    world.ask("1", xs.RM, b"/present/0\0", tx)
+    world.ask("1", xs.TRANSACTION_END, b"T\0", tx)
+    world.ask("0", xs.RM, b"/present\0")
     for again in range(2):
         tx = start(world, "1")
         world.ask("1", xs.WRITE, b"data/more\0", tx)
@@ -326,7 +334,39 @@ def the_end_of_a_domain(world):
     world.ask("2", xs.READ, b"/local/domain/1/data/for2\0")
 
 
+def watches_of_transactions(world):
+    """A removal after a change; and who may know of what is gone."""
+    for path in (b"data/a", b"data/a/b", b"data/p", b"data/q"):
+        world.ask("1", xs.WRITE, path + b"\0x")
+    for path in (b"data/p", b"data/q"):
+        world.ask("1", xs.SET_PERMS, path + b"\0n1\0r2\0")
+    for name in ("0", "1", "2"):
+        for path in (b"", b"/a", b"/a/b", b"/p", b"/q"):
+            # Tokens of their own: events that look the same come once.
+            world.ask(name, xs.WATCH,
+                      b"/local/domain/1/data" + path + b"\0" + path + b"\0")
+    world.compare_events()
+    for end in (b"T\0", b"F\0", b"T\0"):
+        tx = start(world, "1")
+        world.ask("1", xs.WRITE, b"data/a/b\0y", tx)
+        world.ask("1", xs.RM, b"data/a\0", tx)
+        world.ask("1", xs.TRANSACTION_END, end, tx)
+        world.compare_events()
+        tx = start(world, "1")
+        world.ask("1", xs.RM, b"data/p\0", tx)
+        world.ask("1", xs.SET_PERMS, b"data/q\0n1\0", tx)
+        world.ask("1", xs.WRITE, b"data/new/b\0", tx)
+        world.ask("1", xs.RM, b"data/new/b\0", tx)
+        world.ask("1", xs.TRANSACTION_END, end, tx)
+        world.compare_events()
+        world.ask("1", xs.SET_PERMS, b"data/q\0n1\0r2\0")
+        world.ask("1", xs.SET_PERMS, b"data/q\0n1\0")
+        world.ask("1", xs.WRITE, b"data/q\0")
+        world.compare_events()
+
+
 SCENES = (
+    watches_of_transactions,
     quota_of_transactions_and_watches,
     quota_of_node_size,
     quota_of_nodes,
