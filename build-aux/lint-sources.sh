@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# What no compiler checks: each file says its licence, and a folder of src/
-# includes only from folders above it. Tests may use the emulated host, which
-# nothing else outside of its folder may know.
+# What no compiler checks: each file says its licence, links between documents
+# lead somewhere, and a folder of src/ includes only from folders above it. Tests
+# may use the emulated host, which nothing else outside of its folder may know.
 set -eu
 
 layers="base shm xen vchan console toolstack backend guest cli"
@@ -27,5 +27,14 @@ for layer in $layers; do
 	found=$(grep -nE "#include \"($pattern)/" -r "src/$layer" \
 		--include='*.[ch]' --exclude='test-*' 2>/dev/null || true)
 	[ -z "$found" ] || fail "src/$layer includes from below" "$found"
+done
+
+for document in *.md doc/*.md lab/*.md; do
+	[ -e "$document" ] || continue
+	found=$(grep -oE '\]\([^):#]+' "$document" | cut -c3- | grep -v "^http" |
+		while read -r link; do
+			[ -e "${document%"${document##*/}"}$link" ] || echo "$link"
+		done)
+	[ -z "$found" ] || fail "$document links to what is not there" "$found"
 done
 exit $status
