@@ -15,7 +15,7 @@ struct xsd_watch_path;
 struct xsd_watches {
 	struct xsd_store *store;
 	struct xsd_watch_path *paths;
-	bool linux_guests; /* as struct xenstored_ops */
+	bool linux_guests;              /* as struct xenstored_ops */
 	uint64_t n_watchers, n_watches; /* ever: they order the events */
 	/* Who may see "@releaseDomain", "@introduceDomain". */
 	struct xsd_record *special[2];
