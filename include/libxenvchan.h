@@ -80,7 +80,8 @@ struct libxenvchan {
  * readable for that domain only.
  *
  * logger      NULL, or where failures are told, until libxenvchan_close()
- * domain      id of the domain whose client may connect, 0 to 32751
+ * domain      id of the domain whose client may connect, 0 to 32751; it must
+ *             exist, or its client will not be let in
  * xs_path     relative to this domain's home ("data/vchan/7") or absolute; at
  *             most 2034 or 3058 bytes
  * read_min    least size of the ring that the server reads (the left one) and
