@@ -15,9 +15,9 @@ struct recorder {
 	int err, n;
 };
 
-static void record(struct xentoollog_logger *logger, xentoollog_level level,
-		   int errnoval, const char *context, const char *format,
-		   va_list ap)
+__attribute__((format(printf, 5, 0))) static void
+record(struct xentoollog_logger *logger, xentoollog_level level, int errnoval,
+       const char *context, const char *format, va_list ap)
 {
 	struct recorder *r = (struct recorder *)(void *)logger;
 
