@@ -16,8 +16,9 @@ packages() {
 	build     ninja-build           runs the build
 	build     pkg-config            finds libraries, for us and in the README
 	build     libxen-dev            Xen's headers, libxen{store,gnttab,evtchn}
-	build     libuv1-dev            xenhost: event loop
-	build     uthash-dev            xenhost: tables
+	build     libuv1-dev            xenhost, xenchanneld: event loop
+	build     uthash-dev            xenhost, xenchanneld: tables
+	build     libcap-ng-dev         xenchanneld: gives up privileges
 	build     xenstore-utils        xenstore-ls and others, shown by ./demo
 	test      libcmocka-dev         unit tests
 	test      clang                 the second compiler

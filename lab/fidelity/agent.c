@@ -103,6 +103,18 @@ static bool ask_worker(struct worker *w, const char *line, char *reply)
 	return false;
 }
 
+/*
+ * What a process let go is let go when the kernel says that it ended; not so where
+ * the host is a process itself, that learns of it from its sockets. One question of
+ * each kind later it has.
+ */
+static void settle(void)
+{
+	static char reply[LINE_MAX_LEN];
+
+	ask_worker(find_worker("-"), "- settle", reply);
+}
+
 static void serve_line(const char *line, char *reply)
 {
 	char process[16], operation[32] = "";
@@ -123,6 +135,9 @@ static void serve_line(const char *line, char *reply)
 		end_worker(w, 0);
 	else
 		ask_worker(w, line, reply);
+	if (!strcmp(operation, "kill") || !strcmp(operation, "exit") ||
+	    !strncmp(operation, "close-", 6))
+		settle();
 }
 
 /* The console of a domain is a terminal; nothing may be echoed or translated. */

@@ -52,6 +52,9 @@ extern const struct op ops_xenstore[];
 extern const struct op ops_grants[];
 extern const struct op ops_events[];
 
+/* One round trip to the xenstore */
+void xenstore_ask(struct handles *h);
+
 /* The result of the operation that runs; pieces are put one after another. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void say_errno(void);

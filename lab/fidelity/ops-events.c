@@ -133,6 +133,15 @@ static void op_close_evtchn(struct handles *h, int argc, char **argv)
 	h->evtchn = NULL;
 }
 
+/* Ask the host something of each kind. */
+static void op_settle(struct handles *h, int argc, char **argv)
+{
+	xenstore_ask(h);
+	say_outcome(evtchn(h));
+	xenevtchn_close(h->evtchn);
+	h->evtchn = NULL;
+}
+
 const struct op ops_events[] = {
 	{ "bind-unbound", 2, 2, op_bind_unbound },
 	{ "bind", 3, 3, op_bind },
@@ -142,6 +151,7 @@ const struct op ops_events[] = {
 	{ "unmask", 1, 1, op_unmask },
 	{ "pending", 0, 0, op_pending },
 	{ "no-pending", 0, 0, op_no_pending },
+	{ "settle", 0, 0, op_settle },
 	{ "close-evtchn", 0, 0, op_close_evtchn },
 	{ NULL, 0, 0, NULL },
 };

@@ -251,6 +251,11 @@ static void op_close_xs(struct handles *h, int argc, char **argv)
 	say("ok");
 }
 
+void xenstore_ask(struct handles *h)
+{
+	free(xs_get_domain_path(xs(h), 0));
+}
+
 static unsigned int count_owned(struct xs_handle *x, const char *path,
 				unsigned int domain)
 {

@@ -75,6 +75,17 @@ int console_ring_attach_backend(struct console_ring *r,
 int console_ring_resume_backend(struct console_ring *r,
 				struct console_page *page, uint32_t out_cons);
 
+/* Our positions: how much we have consumed, and produced. */
+static inline uint32_t console_ring_consumed(const struct console_ring *r)
+{
+	return r->rx.own;
+}
+
+static inline uint32_t console_ring_produced(const struct console_ring *r)
+{
+	return r->tx.own;
+}
+
 /* How many bytes there are to read. 0 or CONSOLE_RING_CORRUPT. */
 int console_ring_ready(struct console_ring *r, size_t *n_r);
 

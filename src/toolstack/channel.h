@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <xenstore.h>
 
 #include "console/schema.h"
@@ -97,6 +98,12 @@ int toolstack_detach(struct xs_handle *xs, unsigned int domid, const char *name,
 int toolstack_remove_nodes(struct xs_handle *xs, unsigned int backend,
 			   unsigned int domid, unsigned int device);
 
+/* What xenchanneld says of a channel; see toolstack/control.h. */
+struct toolstack_status {
+	bool known, has_client;
+	uint64_t from_guest, to_guest, dropped, waiting;
+};
+
 /* A channel as its nodes describe it. */
 struct toolstack_channel {
 	unsigned int backend, domid, device;
@@ -114,6 +121,7 @@ struct toolstack_channel {
 	bool ours;         /* xenchanneld's */
 	bool guest_open;   /* so the guest says */
 	bool has_guest_open;
+	struct toolstack_status status;
 };
 
 struct toolstack_list {

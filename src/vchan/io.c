@@ -33,20 +33,31 @@ static uint32_t min_u32(size_t a, uint32_t b)
 	return a < b ? (uint32_t)a : b;
 }
 
-/* 0 and *n, what is there; -EPROTO */
+/*
+ * 0 and *n, what is there; -EPROTO. Every look at the peer's index passes here
+ * or in tx_refresh(): a change is what its events were for.
+ */
 static int rx_refresh(struct vchan *v, uint32_t *n)
 {
+	uint32_t before = bytering_ready(&v->rx);
+
 	if (bytering_refresh_ready(&v->rx))
 		return vchan_corrupt(v, "offers more than its ring holds");
 	*n = bytering_ready(&v->rx);
+	if (*n != before)
+		gate_progress(&v->gate);
 	return 0;
 }
 
 static int tx_refresh(struct vchan *v, uint32_t *n)
 {
+	uint32_t before = bytering_space(&v->tx);
+
 	if (bytering_refresh_space(&v->tx))
 		return vchan_corrupt(v, "took more than its ring held");
 	*n = bytering_space(&v->tx);
+	if (*n != before)
+		gate_progress(&v->gate);
 	return 0;
 }
 
@@ -111,15 +122,12 @@ static int ask_and_look(struct vchan *v, const struct direction *d, uint32_t *n)
 static int look(struct vchan *v, const struct direction *d,
 		const struct need *need, bool may_spin, uint32_t *n)
 {
-	uint32_t before = *n;
 	int r = d->refresh(v, n);
 
 	if (!r && *n < need->min && may_spin)
 		r = spin_for(v, d, need->min, n);
 	if (!r && *n < need->ask)
 		r = ask_and_look(v, d, n);
-	if (!r && *n != before)
-		gate_progress(&v->gate);
 	return r;
 }
 

@@ -6,7 +6,9 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -196,6 +198,36 @@ static void counting_asks_for_an_event(void **state)
 	drop_events(server);
 	assert_int_equal(libxenvchan_write(client, out, 1), 1);
 	assert_true(event_is_pending(server));
+}
+
+static atomic_uint n_naps;
+
+/* The library's, when it finds that events come for nothing. */
+int nanosleep(const struct timespec *t, struct timespec *left)
+{
+	atomic_fetch_add(&n_naps, 1);
+	return clock_nanosleep(CLOCK_REALTIME, 0, t, left) ? -1 : 0;
+}
+
+/* As programs do that sleep in select(2), for more events than a flood has. */
+static void events_that_bring_something_are_not_held_back(void **state)
+{
+	atomic_store(&n_naps, 0);
+	for (int i = 0; i < 1000; i++) {
+		assert_int_equal(libxenvchan_data_ready(server), 0);
+		assert_int_equal(libxenvchan_write(client, out, 1), 1);
+		assert_int_equal(libxenvchan_wait(server), 0);
+		assert_int_equal(libxenvchan_data_ready(server), 1);
+		assert_int_equal(libxenvchan_read(server, in, 8), 1);
+	}
+	for (int i = 0; i < 1000; i++) {
+		assert_int_equal(libxenvchan_write(client, out, sizeof(out)),
+				 i ? 1 : LEFT);
+		assert_int_equal(libxenvchan_read(server, in, 1), 1);
+		assert_int_equal(libxenvchan_wait(client), 0);
+		assert_int_equal(libxenvchan_buffer_space(client), 1);
+	}
+	assert_int_equal(atomic_load(&n_naps), 0);
 }
 
 static void whoever_needs_nothing_is_sent_nothing(void **state)
@@ -400,6 +432,7 @@ int main(void)
 		T(a_server_may_write_before_its_client_comes),
 		T(short_returns_ask_for_an_event),
 		T(counting_asks_for_an_event),
+		T(events_that_bring_something_are_not_held_back),
 		T(whoever_needs_nothing_is_sent_nothing),
 		T(close_sends_an_event),
 		T(a_blocking_write_writes_all),

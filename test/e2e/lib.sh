@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 # For the end-to-end tests: a host of their own, gone when they are.
 #
-# XENHOST and VCHAN_PEER name the programs (meson.build). A test calls `host`
-# once, then `dom N COMMAND...`, and `fail TEXT` or `skip TEXT`.
+# XENHOST and VCHAN_PEER name the programs (meson.build). A test calls
+# `host ID...` once, with the domains that it wants, then `dom ID COMMAND...`,
+# and `fail TEXT` or `skip TEXT`.
 # shellcheck shell=sh
 set -eu
 
@@ -16,6 +17,11 @@ host() {
 	trap host_down EXIT
 	trap 'exit 1' INT TERM HUP
 	"$XENHOST" up
+	# All before any runs: as on Xen, a node's permission for a domain that
+	# does not exist yet is void.
+	for id; do
+		"$XENHOST" create "$id" "domu$id" >/dev/null
+	done
 }
 
 host_down() {

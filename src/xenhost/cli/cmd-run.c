@@ -249,8 +249,10 @@ static int wait_for_program(struct run *run)
 	for (;;) {
 		poll(fds, 2, -1);
 		pass_on(run);
-		if (program_ended(run, &status) && !fds[1].revents)
-			return status;
+		if (program_ended(run, &status)) {
+			if (poll(&fds[1], 1, 0) == 0)
+				return status;
+		}
 		if (fds[1].revents) {
 			end_all(run, &status);
 			cli_failed(run->cli, "domain %u was destroyed",

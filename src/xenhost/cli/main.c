@@ -54,7 +54,8 @@ static void print_help(FILE *f)
 	      f);
 }
 
-static void message(const struct cli *cli, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static void
+message(const struct cli *cli, const char *format, va_list ap)
 {
 	fprintf(stderr, "xenhost: %s%s", cli->command ? cli->command : "",
 		cli->command ? ": " : "");
@@ -101,6 +102,8 @@ static int set_dir(struct cli *cli, const char *dir)
 
 	if (!dir)
 		dir = getenv("XENHOST_DIR");
+	if (dir && !*dir)
+		dir = NULL;
 	if (dir && dir[0] != '/' && !getcwd(cwd, sizeof(cwd)))
 		return cli_failed(cli,
 				  "--dir %s: current directory: %s; use an "

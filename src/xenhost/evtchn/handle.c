@@ -53,8 +53,7 @@ void handle_drop_port(struct xenevtchn_handle *h, struct port *port)
 static bool handle_has_event(const struct xenevtchn_handle *h)
 {
 	for (uint32_t i = 0; i < h->n_slots; i++)
-		if (h->slots[i] &&
-		    port_word_flags(h->slots[i]->word) == PORT_WORD_PENDING)
+		if (h->slots[i] && port_word_has_event(h->slots[i]->word))
 			return true;
 	return false;
 }

@@ -3,19 +3,23 @@
  * The state of one event-channel port, in one word of shared memory, so that
  * an event needs no round trip to the host.
  *
- * A port has two flags, and every change of them is one compare-and-swap:
+ * A port has three flags, and every change of them is one compare-and-swap:
  *
  *   flags            notify            take           unmask
  *   IDLE             PENDING, kick     -              -
- *   PENDING          -                 MASKED         -
- *   MASKED           MASKED|PENDING    -              IDLE
- *   MASKED|PENDING   -                 -              PENDING, kick
+ *   PENDING          PENDING|AGAIN     MASKED         -
+ *   PENDING|AGAIN    -                 MASKED|AGAIN   -
+ *   MASKED           MASKED|AGAIN      -              IDLE
+ *   MASKED|AGAIN     -                 -              PENDING, kick
  *
- * "kick" asks the caller to write 1 to the eventfd of the port's handle. As on
- * Xen, taking an event masks its port, a port that is masked remembers one
- * event, and events that nobody took yet are one event.
+ * "kick" asks the caller to write 1 to the eventfd of the port's handle. As
+ * with Linux's driver, an event in the handle's queue, and then one that was
+ * taken, masks its port, which remembers one more event until it is unmasked.
+ * So an event that comes after one that was not taken yet is not lost in it:
+ * programs rely on that (vchan-socket-proxy sleeps with data in its ring if
+ * the events of a connection and of its first data become one).
  *
- * The other 30 bits are the generation of the port's binding. The host gives
+ * The other 29 bits are the generation of the port's binding. The host gives
  * each binding a new one; whoever cached the way to a port notices by it that
  * the port is no longer what it was (freed, bound to another, given away).
  *
@@ -32,12 +36,13 @@
 
 enum port_word_flag {
 	PORT_WORD_IDLE = 0,
-	PORT_WORD_PENDING = 1,
-	PORT_WORD_MASKED = 2,
+	PORT_WORD_PENDING = 1, /* to be taken */
+	PORT_WORD_MASKED = 2,  /* taken, not unmasked yet */
+	PORT_WORD_AGAIN = 4,   /* one more event since */
 };
 
-#define PORT_WORD_FLAGS 3u
-#define PORT_WORD_GEN_SHIFT 2
+#define PORT_WORD_FLAGS 7u
+#define PORT_WORD_GEN_SHIFT 3
 #define PORT_WORD_GEN_MAX (UINT32_MAX >> PORT_WORD_GEN_SHIFT)
 
 /* Reached through the functions below only: peers write it at any time. */
@@ -72,9 +77,15 @@ static inline uint32_t port_word_gen(const struct port_word *w)
 	       PORT_WORD_GEN_SHIFT;
 }
 
-static inline enum port_word_flag port_word_flags(const struct port_word *w)
+static inline uint32_t port_word_flags(const struct port_word *w)
 {
 	return __atomic_load_n(&w->bits, __ATOMIC_ACQUIRE) & PORT_WORD_FLAGS;
+}
+
+/* Whether there is an event to take. */
+static inline bool port_word_has_event(const struct port_word *w)
+{
+	return port_word_flags(w) & PORT_WORD_PENDING;
 }
 
 /* One attempt to replace *old; on failure *old is what the word holds now. */
@@ -99,13 +110,15 @@ static inline void port_word_set_gen(struct port_word *w, uint32_t gen)
 static inline enum port_word_result port_word_notify(struct port_word *w,
 						     uint32_t gen)
 {
-	uint32_t old = __atomic_load_n(&w->bits, __ATOMIC_RELAXED);
+	uint32_t old = __atomic_load_n(&w->bits, __ATOMIC_RELAXED), bits;
 
 	do {
 		if (old >> PORT_WORD_GEN_SHIFT != gen)
 			return PORT_WORD_STALE;
+		bits = old | (old & PORT_WORD_FLAGS ? PORT_WORD_AGAIN
+						    : PORT_WORD_PENDING);
 		/* pairs with the acquire in port_word_take */
-	} while (!port_word_cas(w, &old, old | PORT_WORD_PENDING));
+	} while (!port_word_cas(w, &old, bits));
 
 	return old & PORT_WORD_FLAGS ? PORT_WORD_QUIET : PORT_WORD_KICK;
 }
@@ -116,10 +129,11 @@ static inline bool port_word_take(struct port_word *w)
 	uint32_t old = __atomic_load_n(&w->bits, __ATOMIC_RELAXED);
 
 	do {
-		if ((old & PORT_WORD_FLAGS) != PORT_WORD_PENDING)
+		if (!(old & PORT_WORD_PENDING))
 			return false;
 		/* pairs with the release in port_word_notify */
-	} while (!port_word_cas(w, &old, old ^ PORT_WORD_FLAGS));
+	} while (!port_word_cas(w, &old,
+				old ^ (PORT_WORD_PENDING | PORT_WORD_MASKED)));
 
 	return true;
 }
@@ -127,14 +141,17 @@ static inline bool port_word_take(struct port_word *w)
 /* Whether an event came meanwhile: then write the eventfd. */
 static inline bool port_word_unmask(struct port_word *w)
 {
-	uint32_t old = __atomic_load_n(&w->bits, __ATOMIC_RELAXED);
+	uint32_t old = __atomic_load_n(&w->bits, __ATOMIC_RELAXED), bits;
 
 	do {
 		if (!(old & PORT_WORD_MASKED))
 			return false;
-	} while (!port_word_cas(w, &old, old & ~PORT_WORD_MASKED));
+		bits = old & ~PORT_WORD_FLAGS;
+		if (old & PORT_WORD_AGAIN)
+			bits |= PORT_WORD_PENDING;
+	} while (!port_word_cas(w, &old, bits));
 
-	return old & PORT_WORD_PENDING;
+	return old & PORT_WORD_AGAIN;
 }
 
 #endif

@@ -12,6 +12,7 @@ enum op { NOTIFY, TAKE, UNMASK };
 #define I PORT_WORD_IDLE
 #define P PORT_WORD_PENDING
 #define M PORT_WORD_MASKED
+#define A PORT_WORD_AGAIN
 #define GEN 77u
 
 /* The whole state machine: each operation in each state. */
@@ -22,17 +23,20 @@ static const struct transition {
 	int answer;
 } transitions[] = {
 	{ I, NOTIFY, P, PORT_WORD_KICK },
-	{ P, NOTIFY, P, PORT_WORD_QUIET },
-	{ M, NOTIFY, M | P, PORT_WORD_QUIET },
-	{ M | P, NOTIFY, M | P, PORT_WORD_QUIET },
+	{ P, NOTIFY, P | A, PORT_WORD_QUIET },
+	{ P | A, NOTIFY, P | A, PORT_WORD_QUIET },
+	{ M, NOTIFY, M | A, PORT_WORD_QUIET },
+	{ M | A, NOTIFY, M | A, PORT_WORD_QUIET },
 	{ I, TAKE, I, false },
 	{ P, TAKE, M, true },
+	{ P | A, TAKE, M | A, true },
 	{ M, TAKE, M, false },
-	{ M | P, TAKE, M | P, false },
+	{ M | A, TAKE, M | A, false },
 	{ I, UNMASK, I, false },
 	{ P, UNMASK, P, false },
+	{ P | A, UNMASK, P | A, false },
 	{ M, UNMASK, I, false },
-	{ M | P, UNMASK, P, true },
+	{ M | A, UNMASK, P, true },
 };
 
 static int apply(struct port_word *w, enum op op)

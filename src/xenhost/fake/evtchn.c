@@ -47,7 +47,7 @@ static bool port_raise(struct fake_port *port)
 
 static bool port_is_pending(const struct fake_port *port)
 {
-	return port_word_flags(&port->word) == PORT_WORD_PENDING;
+	return port_word_has_event(&port->word);
 }
 
 static void handle_set_readable(xenevtchn_handle *h, bool readable)

@@ -15,8 +15,8 @@
 
 #include "private.h"
 
-static void gnt_vlog(struct xentoollog_logger *logger, int error,
-		     const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void
+gnt_vlog(struct xentoollog_logger *logger, int error, const char *format, ...)
 {
 	va_list ap;
 

@@ -159,7 +159,7 @@ int domain_create(struct host *host, unsigned int id, const char *name,
 }
 
 /*
- * Dying comes first, so that the ends of its processes are no orderly ones:
+ * The state comes first, so that the ends of its processes are no orderly ones:
  * the peers of a dead domain are not told by unmap notifications.
  */
 void domain_destroy(struct domain *domain)
@@ -168,11 +168,11 @@ void domain_destroy(struct domain *domain)
 
 	if (domain->state != DOMAIN_ALIVE)
 		return;
-	domain->state =
-		DOMAIN_ENDING; /* the last of its processes must not free it */
+	domain->state = DOMAIN_ENDING;
 	domain_close_sockets(domain);
-	processes_kill(domain->host, domain->id);
+	/* First, so that `run` knows why its program dies. */
 	ctl_domain_gone(domain->host, domain->id);
+	processes_kill(domain->host, domain->id);
 	list_for_each_safe (pos, tmp, &domain->processes)
 		process_free(list_entry(pos, struct process, link));
 	nodes_remove(domain->host, domain->id);

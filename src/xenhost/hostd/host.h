@@ -77,7 +77,7 @@ void *board_page(struct host *host, uint32_t page);
 
 enum domain_state {
 	DOMAIN_ALIVE,
-	DOMAIN_ENDING, /* being destroyed: what it holds is let go */
+	DOMAIN_ENDING, /* its processes are being ended */
 	DOMAIN_DYING,  /* destroyed, but others still map its pages */
 };
 

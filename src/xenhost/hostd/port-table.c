@@ -200,6 +200,6 @@ void port_rekick(struct port *port)
 {
 	struct port *peer = port->peer;
 
-	if (peer && port_word_flags(port_word(peer)) == PORT_WORD_PENDING)
+	if (peer && port_word_has_event(port_word(peer)))
 		port_kick(peer);
 }

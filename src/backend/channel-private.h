@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef XENCHAN_BACKEND_CHANNEL_PRIVATE_H
+#define XENCHAN_BACKEND_CHANNEL_PRIVATE_H
+
+#include "backend/channel.h"
+#include "backend/log.h"
+#include "backend/nodes.h"
+#include "backend/sink.h"
+#include "backend/spool.h"
+#include "backend/traffic-log.h"
+
+/* Events of a guest within a window, beyond which it has to wait. */
+#define STORM_WINDOW_MS 200
+#define STORM_EVENTS 1000 /* that brought something */
+#define STORM_USELESS 30  /* that brought nothing */
+
+struct storm {
+	uint64_t since_ms;
+	unsigned int n, n_useless;
+	bool throttled;
+};
+
+struct channel {
+	const struct channel_host *host; /* borrowed */
+	void *owner;                     /* the server's; borrowed */
+	struct channel_address address;
+	struct channel_config config;
+	enum channel_state state;
+	uint64_t closing_since_ms, leaving_since_ms;
+	bool leaving;
+
+	struct spool *spool; /* owned */
+	struct sink *sink;   /* owned; NULL: it could not be opened */
+	struct traffic_log log;
+	struct link link;
+	struct console_ring ring; /* valid while the link is up */
+
+	bool resuming;    /* the ring may be one of a former process */
+	bool guest_open;  /* as it last said */
+	bool events_seen; /* since the last poll */
+	bool silent;      /* it wrote without an event */
+	bool client_full; /* the last write to the client was refused */
+	uint32_t failed_ref, failed_port; /* not to be tried again */
+	struct storm storm;
+	struct log_limit log_limit;
+};
+
+/* channel-move.c */
+
+enum move_result {
+	MOVE_NOTHING,
+	MOVE_SOME,
+	MOVE_MORE,    /* and there is more at once */
+	MOVE_CORRUPT, /* the ring is impossible */
+};
+
+/* Moves bytes both ways, and tells the guest. */
+enum move_result channel_move_bytes(struct channel *c);
+
+/* All that is in the ring, as far as there is room; before it is let go. */
+void channel_drain(struct channel *c);
+
+/* A chunk towards the guest that a former process had begun. 0 or
+ * CONSOLE_RING_CORRUPT. */
+int channel_resume_chunk(struct channel *c, bool same_ring);
+
+/* channel.c */
+
+void channel_quarantine(struct channel *c, const char *why);
+
+/* "domain 3 channel 1 (name)", for the log. */
+struct channel_label {
+	char s[96];
+};
+struct channel_label channel_label(const struct channel *c);
+
+#endif

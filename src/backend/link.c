@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#include "backend/link.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
+int link_connect(struct link *l, const struct xen_handles *xen,
+		 unsigned int domid, uint32_t ring_ref, uint32_t remote_port)
+{
+	void *page = xengnttab_map_grant_ref(xen->gnttab, domid, ring_ref,
+					     PROT_READ | PROT_WRITE);
+	xenevtchn_port_or_error_t port;
+
+	if (!page)
+		return errno ? -errno : -EINVAL;
+	port = xenevtchn_bind_interdomain(xen->evtchn, domid, remote_port);
+	if (port < 0) {
+		int r = -errno;
+
+		xengnttab_unmap(xen->gnttab, page, 1);
+		return r;
+	}
+	*l = (struct link){
+		.xen = xen,
+		.page = page,
+		.ring_ref = ring_ref,
+		.remote_port = remote_port,
+		.port = (evtchn_port_t)port,
+	};
+	return 0;
+}
+
+void link_disconnect(struct link *l)
+{
+	if (!l->page)
+		return;
+	/* No event may find the page gone. */
+	xenevtchn_unbind(l->xen->evtchn, l->port);
+	xengnttab_unmap(l->xen->gnttab, l->page, 1);
+	*l = (struct link){ 0 };
+}
+
+void link_notify(const struct link *l)
+{
+	/* Fails if the guest has closed its port: it will say so by its state. */
+	xenevtchn_notify(l->xen->evtchn, l->port);
+}

@@ -1,0 +1,308 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Channels from end to end: toolstack, daemon, guest and clients."""
+import os
+import signal
+import stat
+import subprocess
+import time
+
+from channel_host import Client, fail, run, stream, wait_for
+
+
+def socket_carries_bytes_both_ways(host):
+    host.start_daemon()
+    host.create(1)
+    path = host.attach(1, "org.example.a")
+    host.front(1, 1, "--echo")
+    host.connected(1, 1)
+    client = Client(path)
+    data = stream(300000)
+    assert client.exchange(data) == data
+    client.close()
+
+
+def terminal_carries_bytes_both_ways_and_survives_its_readers(host):
+    host.start_daemon()
+    host.create(1)
+    host.attach(1, "org.example.p", "--pty")
+    host.front(1, 1, "--echo", "--straight")
+    host.connected(1, 1)
+    path = host.entry(1, "org.example.p")["path"]
+    assert host.read("/local/domain/1/device/console/1/tty") == path
+    for seed in range(3):
+        client = Client(path)
+        data = stream(50000, seed)
+        assert client.exchange(data) == data
+        client.close()
+
+
+def guest_may_be_first_or_last(host):
+    host.create(1)
+    first = host.attach(1, "before.the.daemon")
+    host.front(1, 1, "--echo")
+    host.start_daemon()
+    host.connected(1, 1)
+    second = host.attach(1, "hot")
+    host.front(1, 2, "--echo")
+    host.connected(1, 2)
+    for path in first, second:
+        client = Client(path)
+        assert client.exchange(b"hello") == b"hello"
+        client.close()
+
+
+def what_came_before_the_client_is_there_at_once(host):
+    host.start_daemon()
+    host.create(1)
+    path = host.attach(1, "a")
+    guest = host.front(1, 1, "--silent", stdin=subprocess.PIPE)
+    host.connected(1, 1)
+    data = stream(100000)
+    guest.stdin.write(data)
+    guest.stdin.flush()
+    client = Client(path)
+    assert client.receive(len(data)) == data
+
+
+def what_a_client_sends_reaches_a_guest_that_boots_later(host):
+    host.start_daemon()
+    host.create(1)
+    path = host.attach(1, "org.example.config")
+    client = Client(path)
+    client.send(b"#cloud-config\n")
+    client.close()
+    guest = host.front(1, 1, stdout=subprocess.PIPE)
+    assert guest.stdout.read(14) == b"#cloud-config\n"
+
+
+def detach_leaves_nothing_behind(host):
+    host.start_daemon()
+    host.create(1)
+    for _ in range(3):
+        path = host.attach(1, "a")
+        wait_for(path, lambda: os.path.exists(path))
+        guest = host.front(1, 1, "--echo")
+        host.connected(1, 1)
+        client = Client(path)
+        assert client.exchange(b"x") == b"x"
+        host.detach(1, "a")
+        assert client.receive(1) == b""
+        client.close()
+        guest.wait()
+        wait_for("the socket to go", lambda: not os.path.exists(path))
+        assert host.list() == []
+        assert host.read("/local/domain/0/backend/console/1") is None
+        assert host.read("/libxl/1") is None
+    assert sorted(os.listdir(host.run_dir)) == ["control", "lock"]
+
+
+def last_words_are_delivered(host):
+    host.start_daemon()
+    host.create(1)
+    path = host.attach(1, "a")
+    guest = host.front(1, 1, "--eof-closes", stdin=subprocess.PIPE)
+    host.connected(1, 1)
+    client = Client(path)
+    data = stream(600000)
+    guest.stdin.write(data)
+    guest.stdin.close()
+    host.await_entry(1, "a", backend="closed")
+    host.detach(1, "a")
+    assert client.receive(len(data) + 1) == data
+
+
+def destroyed_domain_is_cleaned_up_after(host):
+    host.start_daemon()
+    host.create(1)
+    path = host.attach(1, "a")
+    host.front(1, 1, "--echo")
+    host.connected(1, 1)
+    host.destroy(1)
+    wait_for("its nodes to go", lambda:
+             host.read("/local/domain/0/backend/console/1/1") is None
+             and host.read("/libxl/1") is None)
+    wait_for("its socket to go", lambda: not os.path.exists(path))
+    # The id is free: nothing of the old domain is mapped.
+    host.create(1)
+    assert host.attach(1, "a") == path
+    host.front(1, 1, "--echo")
+    host.connected(1, 1)
+    client = Client(path)
+    assert client.exchange(b"new") == b"new"
+
+
+def second_client_is_turned_away(host):
+    host.start_daemon()
+    host.create(1)
+    path = host.attach(1, "a")
+    host.front(1, 1, "--echo")
+    host.connected(1, 1)
+    first, second = Client(path), Client(path)
+    assert second.receive(1) == b""
+    assert first.exchange(b"still here") == b"still here"
+    first.close()
+    third = Client(path)
+    assert third.exchange(b"my turn") == b"my turn"
+
+
+def socket_has_the_mode_asked_for(host):
+    host.start_daemon()
+    host.create(1)
+    path = host.attach(1, "a", "--mode", "620")
+    wait_for(path, lambda: os.path.exists(path))
+    host.await_entry(1, "a", backend="init-wait")
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o620
+
+
+def paths_of_others_are_left_alone(host):
+    host.start_daemon()
+    host.create(1)
+    path = f"{host.dir}/1-a.sock"
+    with open(path, "w", encoding="ascii") as f:
+        f.write("precious")
+    host.attach(1, "a")
+    e = host.await_entry(1, "a", backend="init-wait")
+    wait_for("the error", lambda: "something else is there"
+             in host.entry(1, "a")["error"])
+    with open(path, encoding="ascii") as f:
+        assert f.read() == "precious"
+    # The guest does not suffer, and it is put right once the way is free.
+    host.front(1, 1, "--echo")
+    host.connected(1, 1)
+    os.unlink(path)
+    client = Client(path)
+    assert client.exchange(b"x") == b"x"
+    wait_for("the error to go", lambda: host.entry(1, "a")["error"] == "")
+    assert e["kind"] == "socket"
+
+
+def log_records_both_directions_and_is_reopened(host):
+    host.start_daemon()
+    host.create(1)
+    log = host.dir + "/traffic"
+    path = host.attach(1, "a", "--log", log)
+    host.front(1, 1, "--echo")
+    host.connected(1, 1)
+    client = Client(path)
+    assert client.exchange(b"one\n") == b"one\n"
+    os.rename(log, log + ".1")
+    os.kill(host.daemon_pid(), signal.SIGHUP)
+    wait_for("the new log", lambda: os.path.exists(log))
+    assert client.exchange(b"\x01two") == b"\x01two"
+    host.channel("log", "-d", "1", "a", "--off")
+    time.sleep(0.3)
+    assert client.exchange(b"three") == b"three"
+    with open(log + ".1", encoding="ascii") as f:
+        assert [l.split(" ", 1)[1] for l in f] == ["in one\\n\n",
+                                                   "out one\\n\n"]
+    with open(log, encoding="ascii") as f:
+        assert [l.split(" ", 1)[1] for l in f] == ["in \\x01two\n",
+                                                   "out \\x01two\n"]
+
+
+def full_spool_follows_the_policy(host):
+    host.start_daemon()
+    host.create(1)
+    data = stream(50000)
+    for k, policy in enumerate(["block", "drop-oldest", "drop-newest"], 1):
+        path = host.attach(1, policy, "--overflow", policy, "--limit", "4K")
+        guest = host.front(1, k, stdin=subprocess.PIPE)
+        host.connected(1, k)
+        os.set_blocking(guest.stdin.fileno(), False)
+        try:
+            guest.stdin.write(data)
+        except BlockingIOError:
+            fail("a pipe takes 64 KiB")
+        if policy == "block":
+            client = Client(path)
+            assert client.receive(len(data)) == data
+        elif policy == "drop-oldest":
+            time.sleep(2)
+            client = Client(path)
+            assert client.receive(4096) == data[-4096:]
+        else:
+            time.sleep(2)
+            client = Client(path)
+            assert client.receive(4096) == data[:4096]
+
+
+def guest_that_sends_no_events_is_served(host):
+    host.start_daemon()
+    host.create(1)
+    path = host.attach(1, "windows")
+    host.front(1, 1, "--echo", "--silent", "--straight")
+    host.connected(1, 1)
+    client = Client(path)
+    for i in range(3):
+        data = stream(3000, i)
+        assert client.exchange(data) == data
+
+
+def slow_client_delays_nobody(host):
+    host.start_daemon()
+    host.create(1)
+    slow, fast = host.attach(1, "slow"), host.attach(1, "fast")
+    flood = host.front(1, 1, stdin=subprocess.PIPE)
+    host.front(1, 2, "--echo")
+    host.connected(1, 1)
+    host.connected(1, 2)
+    idle = Client(slow)  # reads nothing
+    os.set_blocking(flood.stdin.fileno(), False)
+    flood.stdin.write(bytes(60000))
+    client = Client(fast)
+    data = stream(100000)
+    assert client.exchange(data) == data
+    idle.close()
+
+
+def settings_that_make_no_sense_do_not_reach_the_guest(host):
+    host.start_daemon()
+    host.create(1)
+    be = "/local/domain/0/backend/console/1/1"
+    host.attach(1, "a")
+    host.await_entry(1, "a", backend="init-wait")
+    host.create(2)
+    # As another toolstack might write it: kind, no id, an odd limit.
+    for key, value in {"frontend": "/local/domain/2/device/console/1",
+                       "frontend-id": "2", "online": "1", "state": "1",
+                       "kind": "pigeon", "xenchan/limit": "-5",
+                       "xenchan/overflow": "?"}.items():
+        host.write(f"/local/domain/0/backend/console/2/1/{key}", value)
+    host.write("/local/domain/2/device/console/1/state", "1")
+    wait_for("the error", lambda: "neither pty nor socket" in
+             (host.read("/local/domain/0/backend/console/2/1/xenchan/error")
+              or ""))
+    wait_for("BE=2", lambda:
+             host.read("/local/domain/0/backend/console/2/1/state") == "2")
+    assert host.read(be + "/state") == "2"
+
+
+def devices_of_qemu_and_xenconsoled_are_left_alone(host):
+    host.start_daemon()
+    host.create(1)
+    for k, kind in ((0, "xenconsoled"), (1, "ioemu")):
+        fe = "/local/domain/1/" + (f"device/console/{k}" if k else "console")
+        be = f"/local/domain/0/backend/console/1/{k}"
+        host.write(f"{fe}/type", kind)
+        host.write(f"{be}/frontend", fe)
+        host.write(f"{be}/state", "1")
+    host.attach(1, "ours")
+    host.await_entry(1, "ours", backend="init-wait", device="2")
+    for k in 0, 1:
+        be = f"/local/domain/0/backend/console/1/{k}"
+        assert host.read(f"{be}/state") == "1"
+
+
+def two_daemons_do_not_share_a_directory(host):
+    host.start_daemon()
+    text = host.run(0, os.environ["XENCHANNELD"], "--run-dir", host.run_dir,
+                    status=1)
+    assert "another xenchanneld runs" in text
+
+
+TESTS = [v for k, v in list(globals().items())
+         if callable(v) and getattr(v, "__module__", "") == "__main__"]
+
+if __name__ == "__main__":
+    run(TESTS)
