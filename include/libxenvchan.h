@@ -165,7 +165,7 @@ int libxenvchan_write(struct libxenvchan *ctrl, const void *data, size_t size);
  * Waits for the peer to send, receive, connect or close, and takes one event
  * from the event channel. Returns 0, perhaps with nothing changed, or -1 and
  * EINTR, or what xenevtchn_pending() gives. Returns at once if the peer has
- * closed for good.
+ * closed: a client always, a server once, and then it waits for a client.
  */
 int libxenvchan_wait(struct libxenvchan *ctrl);
 
@@ -178,7 +178,8 @@ int libxenvchan_fd_for_select(struct libxenvchan *ctrl);
 
 /*
  * 0: closed, by either end, or broken; 1: open (always, for a server with
- * server_persist); 2: a server's first client has not come yet.
+ * server_persist); 2: a server's first client has not come yet. A server that
+ * was left by its client is 1 again when the next one comes.
  */
 int libxenvchan_is_open(struct libxenvchan *ctrl);
 

@@ -152,11 +152,10 @@ static int await(struct vchan *v, const struct direction *d,
 			r = d->refresh(v, n);
 			return r ? r : *n >= need->min ? 0 : -EPIPE;
 		case VCHAN_WAITING:
+		case VCHAN_OPEN:
 			/* The next client has no use for the rest of this. */
 			if (d == &outgoing && vchan_tx_client_left(v))
 				return -EPIPE;
-			break;
-		case VCHAN_OPEN:
 			break;
 		}
 		if (!v->pub.blocking)
@@ -424,9 +423,14 @@ int libxenvchan_data_ready(struct libxenvchan *ctrl)
 int libxenvchan_buffer_space(struct libxenvchan *ctrl)
 {
 	struct vchan *v = vchan_of(ctrl);
+	enum vchan_state state = vchan_tx_enter(v);
 	int n;
 
-	n = count(v, vchan_tx_enter(v), &outgoing);
+	/* Programs ask a closed vchan how much was left unread. */
+	if (v->is_server && state == VCHAN_CLOSED)
+		n = (int)v->space_at_end;
+	else
+		n = count(v, state, &outgoing);
 	vchan_tx_leave(v);
 	return n;
 }

@@ -24,16 +24,17 @@
 /*
  * What is known of the peer. Each state says what may be done in it.
  *
- *  WAITING --> OPEN --> CLOSED      every state --> CORRUPT
- *     ^         |
- *     +---------+  a server with server_persist only
+ *  WAITING <-> OPEN <-> CLOSED      every state --> CORRUPT
+ *
+ * Only a server comes back from CLOSED, when another client connects; with
+ * server_persist it is WAITING instead.
  */
 enum vchan_state {
 	/* A server without a client: write into the ring, wait for one. */
 	VCHAN_WAITING,
 	/* Read and write. */
 	VCHAN_OPEN,
-	/* The peer left: read what it has sent. Final. */
+	/* The peer left: read what it has sent. Final for a client. */
 	VCHAN_CLOSED,
 	/* The peer broke the protocol: nothing. Final. */
 	VCHAN_CORRUPT,
@@ -84,12 +85,14 @@ struct vchan {
 	/* A failed notification: the next call of that direction reports it. */
 	int rx_error, tx_error;
 
-	/* A persistent server's: see session.c. */
+	/* A server's: see session.c. */
 	atomic_bool client_came;
 	atomic_bool departed; /* the last client's end has been dealt with */
+	atomic_bool end_told; /* and wait() has returned for it */
 	atomic_bool marked;
 	atomic_bool flush_due;
 	atomic_flag tx_busy;
+	uint32_t space_at_end; /* of tx, with what the last client left */
 };
 
 /* What is known already, without a look at the page. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who is at the other end: the peer's live byte, and what a server with
- * server_persist owes its next client.
+ * Who is at the other end: the peer's live byte, and what a server owes its
+ * next client.
  *
- * A persistent server's clients come one after the other on the same page.
+ * A server's clients come one after the other on the same page, as long as it
+ * does not close; server_persist only decides whether it is open in between.
  * Nothing of one may reach the next: what the last one left unread is dropped,
  * the bytes are zeroed, and consumed bytes are zeroed as they are consumed (see
  * io.c). A client of Xen's library may come before the server has run; the
@@ -40,6 +41,8 @@ int vchan_corrupt(struct vchan *v, const char *how)
  */
 static void flush(struct vchan *v)
 {
+	(void)bytering_refresh_space(&v->tx);
+	v->space_at_end = bytering_space(&v->tx);
 	shm_zero(v->tx.data, v->tx.size);
 	shm_store_release_u32(&v->page->right.cons, v->tx.own);
 }
@@ -59,7 +62,7 @@ enum vchan_state vchan_tx_enter(struct vchan *v)
 {
 	enum vchan_state state;
 
-	if (!v->pub.server_persist)
+	if (!v->is_server)
 		return vchan_look(v);
 	/* Another thread holds it only for as long as a flush takes. */
 	while (atomic_flag_test_and_set(&v->tx_busy))
@@ -83,14 +86,13 @@ void vchan_tx_leave(struct vchan *v)
 
 static enum vchan_state client_left(struct vchan *v)
 {
-	if (!v->pub.server_persist)
-		return state_set(v, VCHAN_CLOSED);
 	atomic_store(&v->departed, true);
 	atomic_store(&v->marked, false);
 	atomic_store(&v->client_came, false);
 	atomic_store(&v->flush_due, true);
 	flush_if_due(v);
-	return state_set(v, VCHAN_WAITING);
+	return state_set(v,
+			 v->pub.server_persist ? VCHAN_WAITING : VCHAN_CLOSED);
 }
 
 /*
@@ -116,6 +118,7 @@ static void watch_for_swap(struct vchan *v)
 static enum vchan_state client_here(struct vchan *v)
 {
 	atomic_store(&v->departed, false);
+	atomic_store(&v->end_told, false);
 	if (v->pub.server_persist)
 		watch_for_swap(v);
 	return state_set(v, VCHAN_OPEN);
@@ -146,7 +149,7 @@ static enum vchan_state look_for_client(struct vchan *v, enum vchan_state state)
 			return client_left(v);
 		return state;
 	case VCHAN_LIVE_NOT_YET:
-		if (state == VCHAN_WAITING)
+		if (state != VCHAN_OPEN)
 			return state;
 		break;
 	}
@@ -171,7 +174,7 @@ enum vchan_state vchan_look(struct vchan *v)
 {
 	enum vchan_state state = vchan_state(v);
 
-	if (state == VCHAN_CLOSED || state == VCHAN_CORRUPT)
+	if (state == VCHAN_CORRUPT || (state == VCHAN_CLOSED && !v->is_server))
 		return state;
 	return v->is_server ? look_for_client(v, state) : look_for_server(v);
 }

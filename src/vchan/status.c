@@ -21,15 +21,26 @@ int libxenvchan_is_open(struct libxenvchan *ctrl)
 	return 0;
 }
 
+/*
+ * Whether an event can still come: not after a client's server has left, and a
+ * server whose client has left is told once, so that who has missed the event
+ * does not sleep, and then has to wait for the next client.
+ */
+static bool is_over(struct vchan *v, enum vchan_state state)
+{
+	if (state == VCHAN_CLOSED)
+		return !v->is_server || !atomic_exchange(&v->end_told, true);
+	return state == VCHAN_CORRUPT;
+}
+
 int libxenvchan_wait(struct libxenvchan *ctrl)
 {
 	struct vchan *v = vchan_of(ctrl);
 	uint64_t seen = gate_seen(&v->gate);
-	enum vchan_state state = vchan_look(v);
 	int r;
 
-	if (state == VCHAN_CLOSED || state == VCHAN_CORRUPT)
-		r = gate_drain(&v->gate); /* no event comes any more */
+	if (is_over(v, vchan_look(v)))
+		r = gate_drain(&v->gate);
 	else
 		r = gate_wait(&v->gate, seen, GATE_NO_DEADLINE);
 	if (!r)

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* A server with server_persist, and its clients one after the other. */
+/* A server, with server_persist and without, and its clients in turn. */
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/time.h>
 #include <cmocka.h>
 
 #include "vchan/test-pair.h"
@@ -130,6 +133,70 @@ static void a_client_that_came_unseen_finds_no_byte_of_the_last(void **state)
 	assert_memory_equal(in, "\0\0\0\0\0\0", 6);
 }
 
+static void without_persist_it_is_closed_between_two_clients(void **state)
+{
+	server->server_persist = 0;
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(libxenvchan_is_open(server), i ? 0 : 2);
+		come();
+		assert_int_equal(libxenvchan_is_open(server), 1);
+		assert_int_equal(libxenvchan_read(client, in, 100), 0);
+		assert_int_equal(libxenvchan_write(client, "question", 8), 8);
+		assert_int_equal(libxenvchan_write(server, "unread", 6), 6);
+		go();
+		assert_int_equal(libxenvchan_read(server, in, 100), 8);
+		assert_int_equal(libxenvchan_read(server, in, 100), -1);
+		assert_int_equal(errno, EPIPE);
+		assert_int_equal(libxenvchan_write(server, "x", 1), -1);
+		assert_int_equal(errno, EPIPE);
+	}
+}
+
+static void ignore(int sig)
+{
+	(void)sig;
+}
+
+/* As a program that takes the events by itself, and misses what they say. */
+static void drop_events(void)
+{
+	struct pollfd p = { libxenvchan_fd_for_select(server), POLLIN, 0 };
+
+	while (poll(&p, 1, 0) == 1)
+		xenevtchn_unmask(
+			server->event,
+			(evtchn_port_t)xenevtchn_pending(server->event));
+}
+
+/* -1 if it would have slept, and a signal woke it */
+static int wait_or_be_woken(void)
+{
+	struct sigaction sa = { .sa_handler = ignore };
+	struct itimerval soon = { { 0, 20000 }, { 0, 20000 } }, never = { 0 };
+	int r;
+
+	assert_int_equal(sigaction(SIGALRM, &sa, NULL), 0);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	r = libxenvchan_wait(server);
+	setitimer(ITIMER_REAL, &never, NULL);
+	return r;
+}
+
+static void without_persist_wait_tells_once_that_the_client_left(void **state)
+{
+	server->server_persist = 0;
+	for (int i = 0; i < 3; i++) {
+		come();
+		assert_int_equal(libxenvchan_is_open(server), 1);
+		go();
+		drop_events();
+		assert_int_equal(libxenvchan_wait(server), 0);
+		assert_int_equal(libxenvchan_is_open(server), 0);
+		assert_int_equal(wait_or_be_woken(), -1);
+		assert_int_equal(errno, EINTR);
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -142,6 +209,8 @@ int main(void)
 		T(a_killed_client_makes_room_for_the_next),
 		T(consumed_bytes_do_not_stay_in_the_ring),
 		T(a_client_that_came_unseen_finds_no_byte_of_the_last),
+		T(without_persist_it_is_closed_between_two_clients),
+		T(without_persist_wait_tells_once_that_the_client_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

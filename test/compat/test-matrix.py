@@ -313,14 +313,26 @@ def next_client(link):
 
 
 def client_after_the_last(link):
-    """Without server_persist."""
+    """Without server_persist. vchan-socket-proxy relies on it."""
     link.connect()
+    link.s("write", "5")
+    link.c("write", "3")
     link.client.do("close")
-    link.s("read", "1")
-    link.join()
-    link.c("is_open")
     link.s("is_open")
     link.s("write", "1")
+    link.s("buffer_space")
+    link.s("read", "ring")
+    link.s("read", "ring")
+    link.join()
+    link.c("is_open")
+    link.c("data_ready")
+    link.c("read", "ring")
+    for end in (link.server, link.client):
+        end.do("rewind")
+    link.s("wait")
+    link.s("is_open")
+    link.s("write", "1")
+    link.c("read", "1")
     link.disconnect()
 
 
