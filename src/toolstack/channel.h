@@ -115,6 +115,7 @@ struct toolstack_channel {
 	char *log;   /* owned; "" if none */
 	char *error; /* owned; what the backend complains of; "" */
 	enum console_state frontend_state, backend_state;
+	bool online; /* not asked to end */
 	enum console_overflow overflow;
 	unsigned int limit;
 	bool has_frontend; /* false: a leftover of a dead domain */

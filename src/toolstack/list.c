@@ -75,12 +75,18 @@ static int read_kind_and_path(struct xs_handle *xs, struct toolstack_channel *c)
 
 static int read_states(struct xs_handle *xs, struct toolstack_channel *c)
 {
+	_cleanup_free_ char *online = NULL;
 	struct console_path p;
-	int r = toolstack_read_state(xs, XBT_NULL,
-				     console_backend_path(&p, c->backend,
-							  c->domid, c->device,
-							  CONSOLE_BE_STATE),
-				     &c->backend_state);
+	int r = read_backend(xs, c, CONSOLE_BE_ONLINE, &online);
+
+	if (r)
+		return r;
+	c->online = strcmp(online, "0") != 0;
+	r = toolstack_read_state(xs, XBT_NULL,
+				 console_backend_path(&p, c->backend, c->domid,
+						      c->device,
+						      CONSOLE_BE_STATE),
+				 &c->backend_state);
 
 	if (r && r != -ENOENT && r != -EACCES)
 		return r;

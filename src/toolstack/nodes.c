@@ -77,7 +77,7 @@ bool toolstack_is_leftover(const struct toolstack_channel *c)
 {
 	if (!c->has_frontend)
 		return true;
-	return c->frontend_state == CONSOLE_STATE_CLOSED &&
+	return !c->online && c->frontend_state == CONSOLE_STATE_CLOSED &&
 	       c->backend_state == CONSOLE_STATE_CLOSED;
 }
 

@@ -107,6 +107,7 @@ static void play_closed(unsigned int k)
 
 	put(console_frontend_path(&p, 1, k, CONSOLE_FE_STATE), "6");
 	put(console_backend_path(&p, 0, 1, k, CONSOLE_BE_STATE), "6");
+	put(console_backend_path(&p, 0, 1, k, CONSOLE_BE_ONLINE), "0");
 }
 
 /* A tree in the form of xenstore-ls -fp, except for random ids. */
@@ -341,6 +342,18 @@ static void nodes_of_a_dead_domain_do_not_hinder_its_successor(void **state)
 	assert_reads(BE "/1/1/state", "1");
 }
 
+static void
+a_channel_that_the_guest_closed_is_attached_until_detached(void **state)
+{
+	attach(pty("a"));
+	put(FE "/1/state", "6");
+	put(BE "/1/1/state", "6");
+	assert_int_equal(attach_status(pty("a")), TOOLSTACK_DUPLICATE_NAME);
+	assert_int_equal(attach(pty("b")), 2);
+	play_closed(1);
+	assert_int_equal(attach(pty("a")), 1);
+}
+
 static void detaching_waits_for_the_backend(void **state)
 {
 	attach(pty("a"));
@@ -510,6 +523,7 @@ int main(void)
 		T(a_domain_has_seven_channels_and_the_eighth_is_refused),
 		T(the_lowest_free_device_is_taken),
 		T(nodes_of_a_dead_domain_do_not_hinder_its_successor),
+		T(a_channel_that_the_guest_closed_is_attached_until_detached),
 		T(detaching_waits_for_the_backend),
 		T(detaching_by_force_does_not),
 		T(a_channel_that_no_backend_has_seen_goes_at_once),
