@@ -15,9 +15,12 @@
  */
 #include <getopt.h>
 #include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backend/daemon.h"
+#include "backend/keeper.h"
 #include "toolstack/control.h"
 
 static const char help[] =
@@ -30,6 +33,10 @@ static const char help[] =
 	"      --all            serve devices of all types: for a driver "
 	"domain, where no\n"
 	"                       QEMU and no xenconsoled run\n"
+	"      --keeper         start it again if it is killed, and keep its "
+	"clients\n"
+	"                       connected meanwhile: for where there is no "
+	"systemd\n"
 	"      --debug          log what happens\n"
 	"  -h, --help           this text\n"
 	"  -V, --version        print the version\n"
@@ -42,23 +49,43 @@ enum {
 	OPTION_RUN_DIR = 0x100,
 	OPTION_ALL,
 	OPTION_DEBUG,
+	OPTION_KEEPER,
 };
 
 static const struct option long_options[] = {
 	{ "run-dir", required_argument, NULL, OPTION_RUN_DIR },
 	{ "all", no_argument, NULL, OPTION_ALL },
 	{ "debug", no_argument, NULL, OPTION_DEBUG },
+	{ "keeper", no_argument, NULL, OPTION_KEEPER },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
 };
 
+/* The command line of the daemon that the keeper starts: without its option. */
+static int run_keeper(int argc, char **argv)
+{
+	char **daemon = calloc((size_t)argc + 1, sizeof(*daemon));
+	int n = 0, status;
+
+	if (!daemon)
+		return EXIT_FAILURE;
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--keeper") != 0)
+			daemon[n++] = argv[i];
+	}
+	status = keeper_run(daemon);
+	free(daemon);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon_options o = { .run_dir = CONTROL_RUN_DIR };
+	bool keeper = false;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "hV", long_options, NULL)) !=
+	while ((option = getopt_long(argc, argv, "+hV", long_options, NULL)) !=
 	       -1) {
 		switch (option) {
 		case OPTION_RUN_DIR:
@@ -69,6 +96,9 @@ int main(int argc, char **argv)
 			break;
 		case OPTION_DEBUG:
 			o.debug = true;
+			break;
+		case OPTION_KEEPER:
+			keeper = true;
 			break;
 		case 'h':
 			fputs(help, stdout);
@@ -85,5 +115,5 @@ int main(int argc, char **argv)
 			argv[optind]);
 		return EXIT_USAGE;
 	}
-	return daemon_run(&o);
+	return keeper ? run_keeper(argc, argv) : daemon_run(&o);
 }

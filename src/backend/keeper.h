@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A small parent that starts the daemon, starts it again when a signal killed
+ * it, and meanwhile keeps the descriptors that it was given: what systemd does
+ * with Restart= and FileDescriptorStoreMax=, by the same protocol, for where
+ * there is no systemd.
+ */
+#ifndef XENCHAN_BACKEND_KEEPER_H
+#define XENCHAN_BACKEND_KEEPER_H
+
+/*
+ * Runs argv as the daemon until it ends by itself, or SIGTERM or SIGINT ends
+ * both. SIGHUP is passed on. The exit status.
+ */
+int keeper_run(char *const *argv);
+
+#endif
