@@ -46,6 +46,7 @@ static struct {
 	struct console_page *page;
 	struct console_ring ring;
 	unsigned int device;
+	char backend_state[256];
 } front;
 
 static void die(const char *what)
@@ -89,29 +90,26 @@ static void kick(void)
 /* The backend's state, or 0 if it is gone. */
 static int backend_state(void)
 {
-	char path[256], *backend = get("backend"), *state;
-	int s;
+	char *state = xs_read(front.xs, XBT_NULL, front.backend_state, NULL);
+	int s = state ? atoi(state) : 0;
 
-	if (!backend)
-		return 0;
-	snprintf(path, sizeof(path), "%s/state", backend);
-	state = xs_read(front.xs, XBT_NULL, path, NULL);
-	s = state ? atoi(state) : 0;
 	free(state);
-	free(backend);
 	return s;
 }
 
 static void await_nodes(void)
 {
-	char *state;
+	char *backend;
 
-	for (int i = 0; !(state = get("state")); i++) {
+	for (int i = 0; !(backend = get("backend")); i++) {
 		if (i > 3000)
 			die("no such device");
 		usleep(10000);
 	}
-	free(state);
+	/* Once: it may be forged later. */
+	snprintf(front.backend_state, sizeof(front.backend_state), "%s/state",
+		 backend);
+	free(backend);
 }
 
 static void make_ring(void)

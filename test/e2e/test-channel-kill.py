@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""SIGKILL to the daemon, again and again, in the middle of traffic.
+
+What is promised: between ring and spool each byte passes exactly once. A client
+may get one chunk of 2 KiB again after a kill, and misses nothing. What a client
+sent reaches the guest exactly once as long as something holds its socket.
+"""
+import os
+import random
+import signal
+import threading
+import time
+
+from channel_host import Client, fail, run, stream, wait_for
+
+SIZE = int(os.environ.get("CHANNEL_KILL_SIZE", 3 << 20))
+CHUNK = 2048
+
+
+class Receiver:
+    """Checks a stream in which a kill may have repeated a chunk."""
+
+    def __init__(self, expected):
+        self.expected = expected
+        self.at = 0
+        self.repeated = 0
+        self.pending = b""
+
+    def take(self, data):
+        data = self.pending + data
+        self.pending = b""
+        want = self.expected[self.at:self.at + len(data)]
+        if data == want:
+            self.at += len(data)
+            return
+        n = next((i for i, (a, b) in enumerate(zip(data, want)) if a != b),
+                 len(want))
+        self.at += n
+        rest = data[n:]
+        if len(rest) < 64 and self.at - CHUNK + len(rest) < len(self.expected):
+            self.pending = rest  # too little to know it again by
+            return
+        for back in range(1, CHUNK + 1):
+            if self.expected[self.at - back:self.at - back + 64] == rest[:64]:
+                self.at -= back
+                self.repeated += 1
+                self.take(rest)
+                return
+        fail(f"at {self.at}: neither the next byte nor a repeated chunk")
+
+    def done(self):
+        return self.at == len(self.expected)
+
+
+def killer(host, stop, kills):
+    """Kills the daemon at random moments, as long as there is one."""
+    rng = random.Random(7)
+    while not stop.is_set():
+        time.sleep(0.02 + rng.random() * 0.15)
+        if stop.is_set():
+            return
+        kills.append(kill(host))
+
+
+def kill(host):
+    """The daemon below the keeper; false if it is just being started."""
+    with open(f"/proc/{host.daemon_pid()}/task/{host.daemon_pid()}/children",
+              encoding="ascii") as f:
+        children = f.read().split()
+    if not children:
+        return False
+    try:
+        os.kill(int(children[0]), signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def with_a_keeper_clients_stay_and_nothing_is_lost(host):
+    host.start_daemon("--keeper")
+    host.create(1)
+    path = host.attach(1, "a")
+    out, into = stream(SIZE, 1), stream(SIZE, 2)
+    with open(host.dir + "/out", "wb") as f:
+        f.write(out)
+    with open(host.dir + "/out", "rb") as stdin, \
+            open(host.dir + "/in", "wb") as stdout:
+        host.front(1, 1, stdin=stdin, stdout=stdout)
+        host.connected(1, 1)
+        client = Client(path)
+        receiver = Receiver(out)
+        stop, kills = threading.Event(), []
+        thread = threading.Thread(target=killer, args=(host, stop, kills))
+        sender = threading.Thread(target=client.send, args=(into,))
+        thread.start()
+        sender.start()
+        while not receiver.done():
+            part = client.receive(1)
+            part += os.read(client.fd, 65536)
+            receiver.take(part)
+        sender.join()
+        wait_for("all to arrive in the guest", lambda:
+                 os.path.getsize(host.dir + "/in") >= SIZE)
+        stop.set()
+        thread.join()
+    with open(host.dir + "/in", "rb") as f:
+        assert f.read() == into, "towards the guest: not exactly once"
+    print(f"     {sum(kills)} kills, {receiver.repeated} chunks repeated")
+    assert sum(kills) > 3
+    assert receiver.repeated <= sum(kills)
+
+
+def without_one_clients_come_again_and_miss_nothing(host):
+    host.start_daemon()
+    host.create(1)
+    path = host.attach(1, "a")
+    out = stream(SIZE, 3)
+    with open(host.dir + "/out", "wb") as f:
+        f.write(out)
+    with open(host.dir + "/out", "rb") as stdin:
+        host.front(1, 1, stdin=stdin)
+        host.connected(1, 1)
+        receiver = Receiver(out)
+        rng = random.Random(9)
+        kills = 0
+        while not receiver.done():
+            client = Client(path)
+            amount = rng.randrange(SIZE // 6)
+            while amount > 0 and not receiver.done():
+                part = os.read(client.fd, 65536)
+                receiver.take(part)
+                amount -= len(part)
+            host.kill_daemon()
+            kills += 1
+            while part := os.read(client.fd, 65536):
+                receiver.take(part)
+            client.close()
+            host.start_daemon()
+    print(f"     {kills} kills, {receiver.repeated} chunks repeated")
+    assert host.read("/local/domain/0/backend/console/1/1/state") == "4"
+    assert host.read("/local/domain/1/device/console/1/state") == "4"
+
+
+TESTS = [with_a_keeper_clients_stay_and_nothing_is_lost,
+         without_one_clients_come_again_and_miss_nothing]
+
+if __name__ == "__main__":
+    run(TESTS)
