@@ -88,10 +88,10 @@ class Host:
     # The daemon
 
     def start_daemon(self, *options):
+        seen = self.log().count("ready\n")
         self.daemon = self.popen(0, os.environ["XENCHANNELD"], "--debug",
                                  "--run-dir", self.run_dir, *options,
                                  stderr=self.daemon_log)
-        seen = self.log().count("ready\n")
         wait_for("the daemon", lambda: self.log().count("ready\n") > seen
                  or self.daemon.poll() is not None)
         if self.daemon.poll() is not None:
