@@ -7,19 +7,20 @@
 # shellcheck disable=SC2046 # one word an id
 host $(seq 1 200)
 
-pids=
+servers='' clients=''
 for id in $(seq 1 100); do
 	dom "$id" "$CROWD" server $((id + 100)) 10 >"$dir/ready$id" &
-	pids="$pids $!"
+	servers="$servers $!"
 done
 all_ready() { [ "$(cat "$dir"/ready* | grep -c ready)" = 100 ]; }
 wait_for all_ready
 
 for id in $(seq 1 100); do
 	dom $((id + 100)) "$CROWD" client "$id" 10 >/dev/null &
-	pids="$pids $!"
+	clients="$clients $!"
 done
-for pid in $pids; do
+# The clients first: a server waits for its clients for ever.
+for pid in $clients $servers; do
 	wait "$pid" || fail "one of the crowd"
 done
 idle() { ! "$XENHOST" list --tsv | cut -f 5-9 | grep -v '^[a-z]' | grep -q '[1-9]'; }
