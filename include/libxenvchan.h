@@ -172,7 +172,8 @@ int libxenvchan_wait(struct libxenvchan *ctrl);
 /*
  * A descriptor to select, poll or epoll for reading: when it is readable,
  * libxenvchan_wait() will not block and something may have changed. Call that,
- * then read and write until they return less than was asked.
+ * then read and write until they return 0 or -1: after a short read, the event
+ * of a close may have been taken already.
  */
 int libxenvchan_fd_for_select(struct libxenvchan *ctrl);
 

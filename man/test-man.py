@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The public header and the manual say the same.
+"""The public headers and the manual say the same.
 
-Each function of the header has a page of its own with its prototype and with
+Each function of the headers has a page of its own with its prototype and with
 the errors that the comment above the prototype names; each page of a function
 belongs to one that exists.
 
-usage: test-man.py HEADER PAGE...
+usage: test-man.py HEADER... PAGE...
 """
 import os
 import re
@@ -57,17 +57,22 @@ def compare(name, arguments, errors, page):
         yield f"{name}.3 lists {error}, which the header does not"
 
 
-def main(header_path, *page_paths):
-    with open(header_path, encoding="utf-8") as file:
-        functions = functions_of(file.read())
-    pages = {}
-    for path in page_paths:
-        with open(path, encoding="utf-8") as file:
-            pages[os.path.basename(path)] = file.read()
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def main(*paths):
+    headers = [path for path in paths if path.endswith(".h")]
+    functions = {}
+    for path in headers:
+        functions |= functions_of(read(path))
+    pages = {os.path.basename(path): read(path)
+             for path in paths if path not in headers}
 
     faults = []
     if len(functions) < 12:
-        faults.append(f"only {len(functions)} functions in {header_path}")
+        faults.append(f"only {len(functions)} functions in {headers}")
     for name, (arguments, errors) in functions.items():
         if f"{name}.3" in pages:
             faults += compare(name, arguments, errors, pages[f"{name}.3"])

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/mman.h>
 
 #include "base/cleanup.h"
@@ -131,30 +132,63 @@ static int map_page(struct vchan *v)
 }
 
 /*
- * srv_notify first: a server that sees cli_live knows that this store, which
- * wipes the marks of an earlier client, is done.
+ * A server that takes its next client closes the door (srv_live), looks whether
+ * one is in, resets the rings, and opens it. So we go in first (cli_live), then
+ * look at the door, and only then at the rings: either the server sees us and
+ * leaves the rings alone, or we see the door closed.
+ *
+ * srv_notify comes before all: a server that sees cli_live knows that this
+ * store, which wipes the marks of an earlier client, is done.
  */
-static int announce(struct vchan *v)
+static int enter(struct vchan *v)
 {
-	int r;
-
-	shm_store_u8(v->ask, VCHAN_ASK_WRITTEN);
-	shm_store_release_u8(v->live_own, VCHAN_LIVE_HERE);
-	if (!xenevtchn_notify(v->event, v->port)) {
-		v->announced = true;
-		return 0;
-	}
-	r = report_failure(&v->report, STEP_BIND, errno);
-	/* Without a trace: there never was a client. */
-	shm_store_u8(v->ask, 0);
-	shm_store_release_u8(v->live_own, VCHAN_LIVE_NOT_YET);
-	return r;
+	shm_store_u8(v->ask, VCHAN_ASK_WRITTEN | VCHAN_SAYS_EXT);
+	/* The full fence pairs with the one of libxenvchan_rearm(). */
+	shm_publish_u8(v->live_own, VCHAN_LIVE_HERE);
+	if (shm_load_acquire_u8(v->live_peer) != VCHAN_LIVE_HERE)
+		return report_failure(&v->report, STEP_SERVER_GONE,
+				      ECONNREFUSED);
+	return vchan_seed_rings(v);
 }
 
-static int client_start(struct vchan *v)
+/* Without a trace: there never was a client. */
+static void leave(struct vchan *v)
+{
+	shm_store_u8(v->ask, 0);
+	shm_store_release_u8(v->live_own, VCHAN_LIVE_NOT_YET);
+}
+
+static int announce(struct vchan *v)
+{
+	int r = enter(v);
+
+	if (!r && xenevtchn_notify(v->event, v->port))
+		r = report_failure(&v->report, STEP_BIND, errno);
+	if (r) {
+		leave(v);
+		return r;
+	}
+	v->announced = true;
+	atomic_store(&v->state, VCHAN_OPEN);
+	return 0;
+}
+
+static int remember_node(struct vchan *v)
+{
+	if (asprintf(&v->ref_path, "%s/%s", v->path,
+		     v->nodes[VCHAN_NODE_RING_REF].key) >= 0)
+		return 0;
+	v->ref_path = NULL;
+	return report_failure(&v->report, STEP_MEMORY, ENOMEM);
+}
+
+int vchan_client_start(struct vchan *v)
 {
 	struct offer offer;
-	int r = find_server(v);
+	int r = remember_node(v);
+
+	if (!r)
+		r = find_server(v);
 
 	if (r)
 		return r;
@@ -184,7 +218,7 @@ struct libxenvchan *libxenvchan_client_init(struct xentoollog_logger *logger,
 	if (!r)
 		r = vchan_new(&rep, false, &v);
 	if (!r)
-		r = client_start(v);
+		r = vchan_client_start(v);
 	if (r) {
 		errno = -r;
 		return NULL;

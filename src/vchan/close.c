@@ -14,8 +14,11 @@
 
 static void tell_peer(struct vchan *v)
 {
+	uint8_t old;
+
 	if (!v->announced)
 		return;
+	(void)shm_try_or_u8(v->ask, VCHAN_SAYS_BYE, &old);
 	shm_publish_u8(v->live_own, VCHAN_LIVE_GONE);
 	xenevtchn_notify(v->event, v->port);
 }
@@ -54,10 +57,21 @@ static void close_handles(struct vchan *v)
 		xenevtchn_close(v->event);
 }
 
-void vchan_free(struct vchan *v)
+/* What was borrowed from them is as void as they are. */
+static void forget_handles(struct vchan *v)
 {
-	if (!v)
-		return;
+	v->gntshr = NULL;
+	v->event = NULL;
+	v->port = 0;
+	v->page = NULL;
+	v->left_pages = v->right_pages = NULL;
+	v->xs = NULL;
+	v->ref_path = NULL;
+	v->announced = v->gate_ready = false;
+}
+
+void vchan_release(struct vchan *v)
+{
 	if (v->pid == getpid()) {
 		tell_peer(v);
 		if (v->is_server && v->announced)
@@ -70,6 +84,17 @@ void vchan_free(struct vchan *v)
 		xen_store_put(v->xs);
 	if (v->gate_ready)
 		gate_deinit(&v->gate);
+	free(v->ref_path);
+	forget_handles(v);
+}
+
+void vchan_free(struct vchan *v)
+{
+	if (!v)
+		return;
+	vchan_release(v);
+	cleanup_closep(&v->epoll);
+	cleanup_closep(&v->timer);
 	free(v->path);
 	free(v);
 }

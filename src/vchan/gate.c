@@ -4,10 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <time.h>
-
-#define NS_PER_S 1000000000
-#define NS_PER_MS 1000000
 
 /* Events without progress that are taken at full speed, and then one a ms. */
 #define CREDIT_MAX 256
@@ -38,14 +34,6 @@ void gate_deinit(struct gate *g)
 {
 	pthread_cond_destroy(&g->changed);
 	pthread_mutex_destroy(&g->lock);
-}
-
-int64_t gate_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
 static struct timespec timespec_of(int64_t ns)
@@ -95,8 +83,8 @@ static int poll_event(struct gate *g, int64_t deadline)
 		int64_t now;
 		int r;
 
-		if (deadline != GATE_NO_DEADLINE) {
-			now = gate_now();
+		if (deadline != DEADLINE_NEVER) {
+			now = clock_now_ns();
 			left = timespec_of(deadline > now ? deadline - now : 0);
 			timeout = &left;
 		}
@@ -129,7 +117,7 @@ static void spend_credit(struct gate *g)
 	struct timespec ms = { .tv_nsec = NS_PER_MS };
 
 	if (!credit)
-		credit = refill(g, gate_now());
+		credit = refill(g, clock_now_ns());
 	if (credit)
 		credit--;
 	else
@@ -172,7 +160,7 @@ static int follow(struct gate *g, int64_t deadline)
 {
 	struct timespec until;
 
-	if (deadline == GATE_NO_DEADLINE)
+	if (deadline == DEADLINE_NEVER)
 		return -pthread_cond_wait(&g->changed, &g->lock);
 	until = timespec_of(deadline);
 	return -pthread_cond_timedwait(&g->changed, &g->lock, &until);

@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <xenevtchn.h>
 
-#define GATE_NO_DEADLINE INT64_MAX
+#include "base/clock.h"
 
 struct gate {
 	pthread_mutex_t lock;
@@ -35,9 +35,6 @@ struct gate {
 int gate_init(struct gate *g, xenevtchn_handle *event, uint32_t port);
 void gate_deinit(struct gate *g);
 
-/* Nanoseconds of CLOCK_MONOTONIC, which deadlines count in. */
-int64_t gate_now(void);
-
 /* To be read before the look that finds nothing to do. */
 static inline uint64_t gate_seen(struct gate *g)
 {
@@ -47,7 +44,7 @@ static inline uint64_t gate_seen(struct gate *g)
 /*
  * Sleeps until an event has been taken, by any thread, since `seen` was read:
  * at once if that has happened already. 0; -EINTR; -ETIMEDOUT at the deadline
- * (GATE_NO_DEADLINE: never); or what the event channel fails with.
+ * (DEADLINE_NEVER: none); or what the event channel fails with.
  */
 int gate_wait(struct gate *g, uint64_t seen, int64_t deadline);
 

@@ -131,39 +131,64 @@ static int look(struct vchan *v, const struct direction *d,
 	return r;
 }
 
+/* Whether a wait can end otherwise than by what it waits for, and how. */
+static int end_of_wait(struct vchan *v, const struct direction *d)
+{
+	enum vchan_state state = vchan_look(v);
+	int r = vchan_state_error(state);
+
+	if (r)
+		return r;
+	if (d == &incoming)
+		return vchan_peer_has_finished(v) ? -EPIPE : 0;
+	/* The next client has no use for the rest of what the last one got. */
+	return vchan_tx_client_left(v) ? -EPIPE : 0;
+}
+
 /*
  * Until at least need->min can be moved: 0 and *n; *n < need->min only if not
- * blocking. -EPIPE: the peer has left, and it cannot.
+ * blocking. -EPIPE, -EHOSTDOWN: the peer has left, and it cannot; -ETIMEDOUT.
  */
 static int await(struct vchan *v, const struct direction *d,
 		 const struct need *need, uint32_t *n)
 {
+	int64_t deadline = 0;
+
 	for (;;) {
 		uint64_t seen = gate_seen(&v->gate);
 		int r = look(v, d, need, v->pub.blocking, n);
 
 		if (r || *n >= need->min)
 			return r;
-		switch (vchan_look(v)) {
-		case VCHAN_CORRUPT:
-			return -EPROTO;
-		case VCHAN_CLOSED:
+		r = end_of_wait(v, d);
+		if (r && r != -EPROTO && d == &incoming) {
 			/* What it sent before it left is there by now. */
-			r = d->refresh(v, n);
-			return r ? r : *n >= need->min ? 0 : -EPIPE;
-		case VCHAN_WAITING:
-		case VCHAN_OPEN:
-			/* The next client has no use for the rest of this. */
-			if (d == &outgoing && vchan_tx_client_left(v))
-				return -EPIPE;
-			break;
+			int e = d->refresh(v, n);
+
+			return e ? e : *n >= need->min ? 0 : r;
 		}
-		if (!v->pub.blocking)
-			return 0;
-		r = gate_wait(&v->gate, seen, GATE_NO_DEADLINE);
+		if (r || !v->pub.blocking)
+			return r;
+		if (!deadline)
+			deadline = deadline_in(v->timeout_ns);
+		r = vchan_wait_for_event(v, seen, deadline);
 		if (r)
 			return r;
 	}
+}
+
+static const struct need need_any = { 1, 1, 1 };
+
+int vchan_look_incoming(struct vchan *v, uint32_t *n)
+{
+	*n = bytering_ready(&v->rx);
+	return *n ? 0 : look(v, &incoming, &need_any, false, n);
+}
+
+int vchan_look_outgoing(struct vchan *v, uint32_t *n)
+{
+	*n = bytering_space(&v->tx);
+	return *n ? 0 : look(v, &outgoing, &need_any, false, n);
 }
 
 static int rx_await(struct vchan *v, const struct need *need, uint32_t *n)
@@ -181,21 +206,23 @@ static int tx_await(struct vchan *v, const struct need *need, uint32_t *n)
 /* What a failed notification left to report, or the end of the vchan. */
 static int rx_start(struct vchan *v)
 {
+	enum vchan_state state = vchan_state(v);
 	int r = v->rx_error;
 
 	v->rx_error = 0;
 	/* What a closed vchan holds is readable. */
-	return vchan_state(v) == VCHAN_CORRUPT ? -EPROTO : r;
+	if (!vchan_state_has_ended(state) && vchan_state_error(state))
+		return vchan_state_error(state);
+	return r;
 }
 
 static int tx_start(struct vchan *v, enum vchan_state state)
 {
+	int end = v->finished ? -EPIPE : vchan_state_error(state);
 	int r = v->tx_error;
 
 	v->tx_error = 0;
-	if (state == VCHAN_CORRUPT)
-		return -EPROTO;
-	return state == VCHAN_CLOSED ? -EPIPE : r;
+	return end ? end : r;
 }
 
 /* n bytes that are there */
@@ -294,7 +321,7 @@ static int rx_stream(struct vchan *v, void *data, size_t size)
 		return r;
 	if (!size) {
 		r = rx_refresh(v, &n);
-		return r || n || vchan_look(v) != VCHAN_CLOSED ? r : -EPIPE;
+		return r || n ? r : end_of_wait(v, &incoming);
 	}
 	r = rx_await(v, &need, &n);
 	if (!r)
@@ -404,8 +431,9 @@ int libxenvchan_write(struct libxenvchan *ctrl, const void *data, size_t size)
 static int count(struct vchan *v, enum vchan_state state,
 		 const struct direction *d)
 {
+	bool lost = state == VCHAN_CONNECTING || state == VCHAN_CORRUPT;
 	uint32_t n = 0;
-	int r = state == VCHAN_CORRUPT ? -EPROTO : ask_and_look(v, d, &n);
+	int r = lost ? vchan_state_error(state) : ask_and_look(v, d, &n);
 
 	if (!r)
 		return (int)n;
@@ -427,7 +455,7 @@ int libxenvchan_buffer_space(struct libxenvchan *ctrl)
 	int n;
 
 	/* Programs ask a closed vchan how much was left unread. */
-	if (v->is_server && state == VCHAN_CLOSED)
+	if (v->is_server && vchan_state_has_ended(state))
 		n = (int)v->space_at_end;
 	else
 		n = count(v, state, &outgoing);

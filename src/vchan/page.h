@@ -56,16 +56,22 @@ enum {
 
 /*
  * cli_notify and srv_notify. Each byte is set by the end that wants to be told
- * and cleared, bit by bit, by the end that tells. The high bits are ours:
- * Xen's library preserves them, except that its client stores a plain
- * VCHAN_NOTIFY_WRITE when it connects.
+ * and cleared, bit by bit, by the end that tells. The high bits are ours, and
+ * say something of the end that sets the byte: Xen's library preserves them,
+ * except that its client stores a plain VCHAN_NOTIFY_WRITE when it connects.
  */
 enum {
 	VCHAN_ASK_WRITTEN = VCHAN_NOTIFY_WRITE,
 	VCHAN_ASK_CONSUMED = VCHAN_NOTIFY_READ,
+	/* I know these bits. */
+	VCHAN_SAYS_EXT = 0x10,
 	/* In srv_notify, by a server: I have seen the client that is here. A
 	 * client that comes later wipes it. */
 	VCHAN_MARK_SEEN = 0x20,
+	/* I shall write no more. */
+	VCHAN_SAYS_FIN = 0x40,
+	/* I have closed: a live byte of 0 without this is a death. */
+	VCHAN_SAYS_BYE = 0x80,
 };
 
 /* Orders of the rings that lie within the shared page, at 1 << order. */

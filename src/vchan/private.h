@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 #include "base/cleanup.h"
-#include "libxenvchan.h"
+#include "libxenvchan-ext.h"
 #include "shm/bytering.h"
 #include "vchan/gate.h"
 #include "vchan/page.h"
@@ -24,21 +24,37 @@
 /*
  * What is known of the peer. Each state says what may be done in it.
  *
- *  WAITING <-> OPEN <-> CLOSED      every state --> CORRUPT
+ *  CONNECTING --> OPEN <--> CLOSED, DIED     every state --> GONE, CORRUPT
+ *  WAITING <-----> OPEN
  *
- * Only a server comes back from CLOSED, when another client connects; with
- * server_persist it is WAITING instead.
+ * Only a server comes back from CLOSED or DIED, when another client connects or
+ * by rearming; with server_persist it is WAITING instead.
  */
 enum vchan_state {
+	/* A client whose server is not there yet: wait for it. */
+	VCHAN_CONNECTING,
 	/* A server without a client: write into the ring, wait for one. */
 	VCHAN_WAITING,
 	/* Read and write. */
 	VCHAN_OPEN,
 	/* The peer left: read what it has sent. Final for a client. */
 	VCHAN_CLOSED,
-	/* The peer broke the protocol: nothing. Final. */
+	/* The same, and it did not mean to: its process ended. */
+	VCHAN_DIED,
+	/* The same: its domain ended. */
+	VCHAN_GONE,
+	/* The peer broke the protocol: nothing. */
 	VCHAN_CORRUPT,
 };
+
+static inline bool vchan_state_has_ended(enum vchan_state state)
+{
+	return state == VCHAN_CLOSED || state == VCHAN_DIED ||
+	       state == VCHAN_GONE;
+}
+
+/* Why a call that needs the peer fails in an ended state, negative. */
+int vchan_state_error(enum vchan_state state);
 
 enum vchan_node {
 	VCHAN_NODE_RING_REF,
@@ -79,8 +95,16 @@ struct vchan {
 	struct bytering tx; /* the writer's thread; see session.c */
 	struct gate gate;
 	bool gate_ready;
-	atomic_int state; /* enum vchan_state */
-	int64_t spin_ns;  /* how long to poll before a sleep */
+	atomic_int state;     /* enum vchan_state */
+	int64_t next_attempt; /* to connect; 0: at once */
+	int epoll, timer;     /* libxenvchan_event_fd()'s, or -1 */
+	bool finished;        /* we have said FIN */
+	int64_t timeout_ns;   /* of a wait without progress; negative: none */
+	/* Whether the peer's domain is there: see xen/peer.h. */
+	char *ref_path;            /* a client's: the node to look for */
+	atomic_uint nodes_missing; /* a client's: probes without it */
+	atomic_bool domain_seen;   /* a server's: it has been there */
+	int64_t spin_ns;           /* how long to poll before a sleep */
 	struct spin rx_spin, tx_spin;
 	/* A failed notification: the next call of that direction reports it. */
 	int rx_error, tx_error;
@@ -118,8 +142,23 @@ int vchan_open_event(struct vchan *v);
 int vchan_open_store(struct vchan *v);
 /* Points rings, flags and the public structure at the mapped page. */
 int vchan_attach_rings(struct vchan *v);
+/* Takes the rings up where the page says they are. */
+int vchan_seed_rings(struct vchan *v);
 
-/* close.c: releases whatever was acquired, and v. NULL is allowed. */
+/* client.c: a whole attempt; after a failure, vchan_release() is due. */
+int vchan_client_start(struct vchan *v);
+
+/*
+ * connect.c: an attempt, unless the last was too recent. 0: connected; -EAGAIN:
+ * not yet; else why it cannot be.
+ */
+int vchan_connect_step(struct vchan *v);
+
+/* close.c */
+
+/* Gives back whatever an init has acquired: what vchan_new() made remains. */
+void vchan_release(struct vchan *v);
+/* Releases, and frees v. NULL is allowed. */
 void vchan_free(struct vchan *v);
 DEFINE_CLEANUP(struct vchan *, vchan, vchan_free)
 
@@ -127,6 +166,13 @@ DEFINE_CLEANUP(struct vchan *, vchan, vchan_free)
 
 /* Looks at the peer's live byte and returns the state that follows from it. */
 enum vchan_state vchan_look(struct vchan *v);
+/* Whether the peer has said that it will write no more. */
+bool vchan_peer_has_finished(struct vchan *v);
+/*
+ * Waits for an event, and looks now and then whether the peer's domain is still
+ * there. 0: something may have changed; -EINTR; -ETIMEDOUT at the deadline.
+ */
+int vchan_wait_for_event(struct vchan *v, uint64_t seen, int64_t deadline);
 /* The peer broke the protocol. Returns -EPROTO. */
 int vchan_corrupt(struct vchan *v, const char *how);
 /*
@@ -137,6 +183,15 @@ int vchan_corrupt(struct vchan *v, const char *how);
 enum vchan_state vchan_tx_enter(struct vchan *v);
 bool vchan_tx_client_left(struct vchan *v);
 void vchan_tx_leave(struct vchan *v);
+
+/* io.c */
+
+/*
+ * 0 and *n, what can be read or written without waiting; where it is nothing,
+ * the peer has been asked for an event. -EPROTO.
+ */
+int vchan_look_incoming(struct vchan *v, uint32_t *n);
+int vchan_look_outgoing(struct vchan *v, uint32_t *n);
 
 /* notify.c: events, on demand */
 

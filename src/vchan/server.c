@@ -98,7 +98,7 @@ static void fill_page(struct vchan *v)
 	shm_store_u16(&v->page->left_order, (uint16_t)v->left_order);
 	shm_store_u16(&v->page->right_order, (uint16_t)v->right_order);
 	shm_store_u8(&v->page->cli_live, VCHAN_LIVE_NOT_YET);
-	shm_store_u8(&v->page->cli_notify, VCHAN_ASK_WRITTEN);
+	shm_store_u8(&v->page->cli_notify, VCHAN_ASK_WRITTEN | VCHAN_SAYS_EXT);
 	/* Xenstore carries the release on to the client. */
 	shm_store_release_u8(&v->page->srv_live, VCHAN_LIVE_HERE);
 }
@@ -131,6 +131,8 @@ static int server_start(struct vchan *v, size_t read_min, size_t write_min)
 		return r;
 	fill_page(v);
 	r = vchan_attach_rings(v);
+	if (!r)
+		r = vchan_seed_rings(v);
 	return r ? r : publish(v);
 }
 

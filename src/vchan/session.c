@@ -15,6 +15,26 @@
 #include <sched.h>
 
 #include "vchan/private.h"
+#include "xen/peer.h"
+
+int vchan_state_error(enum vchan_state state)
+{
+	switch (state) {
+	case VCHAN_CONNECTING:
+		return -ENOTCONN;
+	case VCHAN_WAITING:
+	case VCHAN_OPEN:
+		return 0;
+	case VCHAN_CLOSED:
+	case VCHAN_DIED:
+		return -EPIPE;
+	case VCHAN_GONE:
+		return -EHOSTDOWN;
+	case VCHAN_CORRUPT:
+		break;
+	}
+	return -EPROTO;
+}
 
 /* CORRUPT is final, whatever another thread sees at the same time. */
 static enum vchan_state state_set(struct vchan *v, enum vchan_state state)
@@ -84,6 +104,22 @@ void vchan_tx_leave(struct vchan *v)
 	flush_if_due(v);
 }
 
+bool vchan_peer_has_finished(struct vchan *v)
+{
+	/* Pairs with the fence of the read-modify-write that set the bit. */
+	return shm_load_acquire_u8(v->asked) & VCHAN_SAYS_FIN;
+}
+
+/* How it ended, the live byte being 0: only a peer of our kind says BYE. */
+static enum vchan_state end_of_peer(struct vchan *v)
+{
+	uint8_t says = shm_load_u8(v->asked);
+
+	if (!(says & VCHAN_SAYS_EXT) || (says & VCHAN_SAYS_BYE))
+		return state_set(v, VCHAN_CLOSED);
+	return state_set(v, VCHAN_DIED);
+}
+
 static enum vchan_state client_left(struct vchan *v)
 {
 	atomic_store(&v->departed, true);
@@ -91,8 +127,8 @@ static enum vchan_state client_left(struct vchan *v)
 	atomic_store(&v->client_came, false);
 	atomic_store(&v->flush_due, true);
 	flush_if_due(v);
-	return state_set(v,
-			 v->pub.server_persist ? VCHAN_WAITING : VCHAN_CLOSED);
+	return v->pub.server_persist ? state_set(v, VCHAN_WAITING)
+				     : end_of_peer(v);
 }
 
 /*
@@ -165,7 +201,7 @@ static enum vchan_state look_for_server(struct vchan *v)
 	if (live == VCHAN_LIVE_HERE)
 		return VCHAN_OPEN;
 	if (live == VCHAN_LIVE_GONE)
-		return state_set(v, VCHAN_CLOSED);
+		return end_of_peer(v);
 	vchan_corrupt(v, "has an impossible value in its live byte");
 	return VCHAN_CORRUPT;
 }
@@ -174,7 +210,131 @@ enum vchan_state vchan_look(struct vchan *v)
 {
 	enum vchan_state state = vchan_state(v);
 
-	if (state == VCHAN_CORRUPT || (state == VCHAN_CLOSED && !v->is_server))
+	if (state == VCHAN_CONNECTING || state == VCHAN_GONE ||
+	    state == VCHAN_CORRUPT)
+		return state;
+	if (!v->is_server && vchan_state_has_ended(state))
 		return state;
 	return v->is_server ? look_for_client(v, state) : look_for_server(v);
+}
+
+static bool domain_is_gone(struct vchan *v)
+{
+	if (v->is_server)
+		return xen_peer_is_gone(v->event, v->domain);
+	return xen_peer_has_vanished(v->xs, v->domain, v->ref_path,
+				     &v->nodes_missing);
+}
+
+/* What the peer said itself, before its domain went, counts first. */
+static void look_for_domain(struct vchan *v)
+{
+	if (domain_is_gone(v) && !vchan_state_has_ended(vchan_look(v)))
+		state_set(v, VCHAN_GONE);
+}
+
+int vchan_wait_for_event(struct vchan *v, uint64_t seen, int64_t deadline)
+{
+	for (;;) {
+		int64_t tick = deadline_in(XEN_PEER_PROBE_NS);
+		int r = gate_wait(&v->gate, seen,
+				  tick < deadline ? tick : deadline);
+
+		if (r != -ETIMEDOUT)
+			return r;
+		look_for_domain(v);
+		if (vchan_state(v) == VCHAN_GONE)
+			return 0;
+		if (deadline <= tick && clock_now_ns() >= deadline)
+			return -ETIMEDOUT;
+	}
+}
+
+/* As after server_init: an empty vchan that waits for a client. */
+static void reset_rings(struct vchan *v)
+{
+	struct vchan_page *p = v->page;
+
+	shm_zero(v->rx.data, v->rx.size);
+	shm_zero(v->tx.data, v->tx.size);
+	shm_store_u32(&p->left.prod, 0);
+	shm_store_u32(&p->left.cons, 0);
+	shm_store_u32(&p->right.prod, 0);
+	shm_store_u32(&p->right.cons, 0);
+	shm_store_u8(&p->srv_notify, 0);
+	shm_store_u8(&p->cli_notify, VCHAN_ASK_WRITTEN | VCHAN_SAYS_EXT);
+	shm_store_u8(&p->cli_live, VCHAN_LIVE_NOT_YET);
+	v->rx.own = v->rx.peer = 0;
+	v->tx.own = v->tx.peer = 0;
+}
+
+static void reset_session(struct vchan *v)
+{
+	v->finished = false;
+	v->rx_error = v->tx_error = 0;
+	atomic_store(&v->client_came, false);
+	atomic_store(&v->departed, false);
+	atomic_store(&v->marked, false);
+	atomic_store(&v->flush_due, false);
+	atomic_store(&v->state, VCHAN_WAITING);
+}
+
+static bool client_is_in(struct vchan *v)
+{
+	if (shm_load_acquire_u8(v->live_peer) != VCHAN_LIVE_HERE)
+		return false;
+	(void)client_here(v);
+	return true;
+}
+
+static int rearm(struct vchan *v)
+{
+	int r = 0;
+
+	if (!v->is_server)
+		return -EINVAL;
+	if (vchan_state(v) == VCHAN_GONE)
+		return -EHOSTDOWN;
+	if (client_is_in(v))
+		return -EISCONN;
+	/* The door is closed, then we look who came in before: client.c. */
+	shm_publish_u8(v->live_own, VCHAN_LIVE_GONE);
+	if (client_is_in(v)) {
+		r = -EISCONN;
+	} else {
+		reset_rings(v);
+		reset_session(v);
+	}
+	shm_store_release_u8(v->live_own, VCHAN_LIVE_HERE);
+	return r;
+}
+
+int libxenvchan_rearm(struct libxenvchan *ctrl)
+{
+	int r = rearm(vchan_of(ctrl));
+
+	if (!r)
+		return 0;
+	errno = -r;
+	return -1;
+}
+
+int libxenvchan_shutdown(struct libxenvchan *ctrl)
+{
+	struct vchan *v = vchan_of(ctrl);
+	int r = vchan_state_error(vchan_look(v));
+	uint8_t old;
+
+	if (!r && !v->finished) {
+		v->finished = true;
+		/* Published after all that was written: a full fence. */
+		if (!shm_try_or_u8(v->ask, VCHAN_SAYS_FIN, &old))
+			r = vchan_corrupt(v, "keeps its notify byte busy");
+		else if (xenevtchn_notify(v->event, v->port))
+			r = -errno;
+	}
+	if (!r)
+		return 0;
+	errno = -r;
+	return -1;
 }

@@ -28,11 +28,13 @@ int vchan_new(const struct report *rep, bool is_server, struct vchan **out)
 	v->path = path;
 	v->pid = getpid();
 	v->spin_ns = spin_default_ns();
+	v->timeout_ns = -1;
+	v->epoll = v->timer = -1;
 	v->report = *rep;
 	v->report.path = path;
 	v->nodes[VCHAN_NODE_RING_REF].key = "ring-ref";
 	v->nodes[VCHAN_NODE_EVENT_CHANNEL].key = "event-channel";
-	atomic_init(&v->state, is_server ? VCHAN_WAITING : VCHAN_OPEN);
+	atomic_init(&v->state, is_server ? VCHAN_WAITING : VCHAN_CONNECTING);
 	atomic_flag_clear(&v->tx_busy);
 	*out = v;
 	return 0;
@@ -124,14 +126,19 @@ int vchan_attach_rings(struct vchan *v)
 		      v->right_order,
 		      v->is_server ? &p->right.prod : &p->right.cons,
 		      v->is_server ? &p->right.cons : &p->right.prod);
-	if (bytering_attach_consumer(&v->rx) ||
-	    bytering_attach_producer(&v->tx))
-		return report_failure(&v->report, STEP_PAGE, EPROTO);
 	point_at_flags(v);
 	fill_public(v);
 	r = gate_init(&v->gate, v->event, v->port);
 	if (r)
 		return report_failure(&v->report, STEP_MEMORY, -r);
 	v->gate_ready = true;
+	return 0;
+}
+
+int vchan_seed_rings(struct vchan *v)
+{
+	if (bytering_attach_consumer(&v->rx) ||
+	    bytering_attach_producer(&v->tx))
+		return report_failure(&v->report, STEP_PAGE, EPROTO);
 	return 0;
 }

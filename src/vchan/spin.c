@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/parse.h"
-#include "vchan/gate.h"
 
 #define DEFAULT_NS 20000
 #define LIMIT_NS 1000000000
@@ -56,7 +56,7 @@ bool spin_begin(struct spin *s, struct spin_wait *w, int64_t limit_ns)
 	if (s->failures >= FAILURES_MAX && ++s->skipped < TRIAL_EVERY)
 		return false;
 	s->skipped = 0;
-	w->start = gate_now();
+	w->start = clock_now_ns();
 	w->end = w->start + limit_ns;
 	return true;
 }
@@ -65,13 +65,13 @@ bool spin_pause(const struct spin_wait *w)
 {
 	for (int i = 0; i < PAUSES; i++)
 		cpu_relax();
-	return gate_now() < w->end;
+	return clock_now_ns() < w->end;
 }
 
 void spin_end(struct spin *s, const struct spin_wait *w, bool came)
 {
 	/* What came late has cost more than a sleep would have. */
-	if (came && gate_now() - w->start < (w->end - w->start) / 2)
+	if (came && clock_now_ns() - w->start < (w->end - w->start) / 2)
 		s->failures = 0;
 	else if (s->failures < FAILURES_MAX)
 		s->failures++;

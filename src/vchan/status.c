@@ -7,14 +7,17 @@
 int libxenvchan_is_open(struct libxenvchan *ctrl)
 {
 	struct vchan *v = vchan_of(ctrl);
-	enum vchan_state state = vchan_look(v);
 
-	switch (state) {
+	switch (vchan_look(v)) {
+	case VCHAN_CONNECTING:
+		return 2;
 	case VCHAN_WAITING:
 		return v->pub.server_persist ? 1 : 2;
 	case VCHAN_OPEN:
 		return 1;
 	case VCHAN_CLOSED:
+	case VCHAN_DIED:
+	case VCHAN_GONE:
 	case VCHAN_CORRUPT:
 		break;
 	}
@@ -28,9 +31,9 @@ int libxenvchan_is_open(struct libxenvchan *ctrl)
  */
 static bool is_over(struct vchan *v, enum vchan_state state)
 {
-	if (state == VCHAN_CLOSED)
+	if (state == VCHAN_CLOSED || state == VCHAN_DIED)
 		return !v->is_server || !atomic_exchange(&v->end_told, true);
-	return state == VCHAN_CORRUPT;
+	return state == VCHAN_GONE || state == VCHAN_CORRUPT;
 }
 
 int libxenvchan_wait(struct libxenvchan *ctrl)
@@ -39,10 +42,12 @@ int libxenvchan_wait(struct libxenvchan *ctrl)
 	uint64_t seen = gate_seen(&v->gate);
 	int r;
 
-	if (is_over(v, vchan_look(v)))
+	if (vchan_state(v) == VCHAN_CONNECTING)
+		r = -ENOTCONN;
+	else if (is_over(v, vchan_look(v)))
 		r = gate_drain(&v->gate);
 	else
-		r = gate_wait(&v->gate, seen, GATE_NO_DEADLINE);
+		r = vchan_wait_for_event(v, seen, deadline_in(v->timeout_ns));
 	if (!r)
 		return 0;
 	errno = -r;
@@ -51,5 +56,44 @@ int libxenvchan_wait(struct libxenvchan *ctrl)
 
 int libxenvchan_fd_for_select(struct libxenvchan *ctrl)
 {
-	return xenevtchn_fd(vchan_of(ctrl)->event);
+	struct vchan *v = vchan_of(ctrl);
+
+	if (v->event)
+		return xenevtchn_fd(v->event);
+	errno = ENOTCONN;
+	return -1;
+}
+
+enum libxenvchan_state libxenvchan_state(struct libxenvchan *ctrl)
+{
+	struct vchan *v = vchan_of(ctrl);
+
+	switch (vchan_look(v)) {
+	case VCHAN_CONNECTING:
+		return LIBXENVCHAN_CONNECTING;
+	case VCHAN_WAITING:
+		return LIBXENVCHAN_LISTENING;
+	case VCHAN_OPEN:
+		return vchan_peer_has_finished(v) ? LIBXENVCHAN_FINISHED
+						  : LIBXENVCHAN_OPEN;
+	case VCHAN_CLOSED:
+		return LIBXENVCHAN_CLOSED;
+	case VCHAN_DIED:
+		return LIBXENVCHAN_DIED;
+	case VCHAN_GONE:
+		return LIBXENVCHAN_GONE;
+	case VCHAN_CORRUPT:
+		break;
+	}
+	return LIBXENVCHAN_CORRUPT;
+}
+
+void libxenvchan_set_timeout(struct libxenvchan *ctrl, int64_t timeout_ns)
+{
+	vchan_of(ctrl)->timeout_ns = timeout_ns;
+}
+
+void libxenvchan_set_spin(struct libxenvchan *ctrl, int64_t spin_ns)
+{
+	vchan_of(ctrl)->spin_ns = spin_ns;
 }

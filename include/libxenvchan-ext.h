@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libxenvchan, extended: what the twelve calls of <libxenvchan.h> cannot say.
+ *
+ * These work on the same object and the same wire. The peer may be of any kind;
+ * where a call gives more with a peer of this implementation, it says so.
+ * Errors, threads and fork as in <libxenvchan.h>.
+ */
+#ifndef LIBXENVCHAN_EXT_H
+#define LIBXENVCHAN_EXT_H
+
+#include <libxenvchan.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* For times in nanoseconds: without a limit. */
+#define LIBXENVCHAN_FOREVER (-1)
+
+enum libxenvchan_state {
+	LIBXENVCHAN_CONNECTING, /* a client: its server is not there yet */
+	LIBXENVCHAN_LISTENING,  /* a server: no client is there */
+	LIBXENVCHAN_OPEN,
+	LIBXENVCHAN_FINISHED, /* open; the peer will send no more */
+	/* From here on nothing changes, except by libxenvchan_rearm(). What the
+	 * peer sent before can still be read. */
+	LIBXENVCHAN_CLOSED, /* the peer has closed */
+	LIBXENVCHAN_DIED, /* the peer's process ended without closing. Known of
+			     * a peer of our kind; of others, this is CLOSED. */
+	LIBXENVCHAN_GONE, /* the peer's domain has ended */
+	LIBXENVCHAN_CORRUPT, /* the peer broke the protocol: nothing works */
+};
+
+/* The state, after a look at the peer. Does not wait. */
+enum libxenvchan_state libxenvchan_state(struct libxenvchan *ctrl);
+
+/*
+ * As libxenvchan_client_init(), but the server need not be there yet: returns a
+ * vchan in the state CONNECTING (or OPEN), which libxenvchan_poll() or
+ * libxenvchan_event_fd() with it carry on. Until it is OPEN, all that moves data
+ * fails with ENOTCONN, and libxenvchan_fd_for_select() is -1. NULL only for
+ * EINVAL, ENAMETOOLONG and ENOMEM; what else is final (a server that is no
+ * vchan's, a device that is missing) is libxenvchan_poll()'s error.
+ */
+struct libxenvchan *libxenvchan_connect(struct xentoollog_logger *logger,
+					int domain, const char *xs_path);
+
+/* What libxenvchan_poll() waits for, and returns. */
+enum {
+	LIBXENVCHAN_IN = 1,  /* something can be read */
+	LIBXENVCHAN_OUT = 2, /* something can be written */
+	LIBXENVCHAN_FIN = 4, /* all is read, and the peer will send no more */
+	LIBXENVCHAN_HUP = 8, /* the peer has gone: CLOSED, DIED or GONE */
+};
+
+/*
+ * Waits until one of `want` (IN, OUT or both, or 0) is so, or FIN or HUP, which
+ * need not be asked for; while CONNECTING, until that has ended. At most
+ * timeout_ns nanoseconds; 0: does not wait; LIBXENVCHAN_FOREVER. Returns what is
+ * so; 0 at the time-out; -1: EPROTO, EINTR, or what libxenvchan_client_init()
+ * gives when connecting cannot succeed any more. Asks the peer to tell of what
+ * it found wanting, so that libxenvchan_event_fd() becomes readable then.
+ */
+int libxenvchan_poll(struct libxenvchan *ctrl, int want, int64_t timeout_ns);
+
+/*
+ * A descriptor for poll(2) and the like: when it is readable, call
+ * libxenvchan_poll(ctrl, want, 0). Unlike libxenvchan_fd_for_select() it also
+ * becomes readable for what no event tells: a server that appears while
+ * CONNECTING, and the end of the peer's domain (within two seconds). It is made
+ * at the first call and belongs to the vchan; it costs two descriptors. -1 and
+ * EMFILE, ENFILE or ENOMEM.
+ */
+int libxenvchan_event_fd(struct libxenvchan *ctrl);
+
+/*
+ * Says that this end will write no more; it can go on reading. A peer of our
+ * kind reads what was sent and then sees FIN (its old calls: -1 with EPIPE);
+ * others see nothing. Writing fails with EPIPE from here on. 0, or -1:
+ * ENOTCONN, EPIPE, EHOSTDOWN, EPROTO. May be called twice.
+ */
+int libxenvchan_shutdown(struct libxenvchan *ctrl);
+
+/*
+ * A server: takes the next client on the same object, whatever became of the
+ * last, and whether server_persist is set or not. Rings and indices are reset
+ * and zeroed, errors forgotten; the state is LISTENING. Does not allocate, lock
+ * or wait, nor call the kernel: fit for a real-time thread; no other thread may
+ * use the vchan meanwhile. 0, or -1:
+ *  EISCONN  a client is connected. If it is not the one that was last seen, it
+ *           came before this call could reset: what was unread has been zeroed
+ *  EINVAL   not a server
+ *  EHOSTDOWN  the peer's domain has ended: nobody will come
+ */
+int libxenvchan_rearm(struct libxenvchan *ctrl);
+
+/*
+ * Limits every wait of this vchan's blocking calls, old and new, to timeout_ns
+ * nanoseconds without progress; they then fail with ETIMEDOUT, or return what
+ * they have moved until then. LIBXENVCHAN_FOREVER, the default: no limit.
+ */
+void libxenvchan_set_timeout(struct libxenvchan *ctrl, int64_t timeout_ns);
+
+/*
+ * How long, in nanoseconds, a blocking call polls the ring before it sleeps; 0
+ * never does. The default is 20000, or $XENVCHAN_SPIN_NS. It stops by itself
+ * where it does not pay.
+ */
+void libxenvchan_set_spin(struct libxenvchan *ctrl, int64_t spin_ns);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

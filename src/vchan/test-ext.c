@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: MIT
+/* The calls of <libxenvchan-ext.h>. */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "libxenvchan-ext.h"
+#include "vchan/test-pair.h"
+
+/* A bound against hanging, for a busy machine. */
+#define LONG (INT64_C(60) * 1000000000)
+#define MS INT64_C(1000000)
+
+static struct libxenvchan *server, *client;
+static char in[4096];
+
+static int set_up_alone(void **state)
+{
+	new_world();
+	return 0;
+}
+
+static int set_up(void **state)
+{
+	new_world();
+	server = serve(4096, 2048);
+	client = join();
+	return server && client ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	leave(client, CLIENT);
+	leave(server, SERVER);
+	client = server = NULL;
+	return fake_host_live_total(FAKE_HOST_ANY_DOMAIN) ? -1 : 0;
+}
+
+static bool is_readable(int fd, int timeout_ms)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+
+	return poll(&p, 1, timeout_ms) == 1;
+}
+
+static void connect_client(void)
+{
+	fake_host_set_domain(CLIENT);
+	client = libxenvchan_connect(NULL, SERVER, FULL_NAME);
+	assert_non_null(client);
+}
+
+static void connecting_waits_for_the_server(void **state)
+{
+	connect_client();
+	assert_int_equal(libxenvchan_state(client), LIBXENVCHAN_CONNECTING);
+	assert_int_equal(libxenvchan_poll(client, LIBXENVCHAN_OUT, 0), 0);
+	assert_int_equal(libxenvchan_poll(client, LIBXENVCHAN_OUT, 70 * MS), 0);
+	errno = 0;
+	assert_int_equal(libxenvchan_write(client, "x", 1), -1);
+	assert_int_equal(errno, ENOTCONN);
+	errno = 0;
+	assert_int_equal(libxenvchan_read(client, in, 1), -1);
+	assert_int_equal(errno, ENOTCONN);
+	errno = 0;
+	assert_int_equal(libxenvchan_wait(client), -1);
+	assert_int_equal(errno, ENOTCONN);
+	assert_int_equal(libxenvchan_fd_for_select(client), -1);
+	assert_int_equal(libxenvchan_is_open(client), 2);
+
+	server = serve(0, 0);
+	fake_host_set_domain(CLIENT);
+	assert_int_equal(libxenvchan_poll(client, LIBXENVCHAN_OUT, LONG),
+			 LIBXENVCHAN_OUT);
+	assert_int_equal(libxenvchan_state(client), LIBXENVCHAN_OPEN);
+	assert_int_equal(libxenvchan_write(client, "x", 1), 1);
+	assert_int_equal(libxenvchan_read(server, in, 1), 1);
+}
+
+static void a_descriptor_tells_of_the_server(void **state)
+{
+	int fd;
+
+	connect_client();
+	fd = libxenvchan_event_fd(client);
+	assert_true(fd >= 0);
+	assert_int_equal(libxenvchan_event_fd(client), fd);
+	server = serve(0, 0);
+	fake_host_set_domain(CLIENT);
+	while (libxenvchan_state(client) == LIBXENVCHAN_CONNECTING) {
+		assert_true(is_readable(fd, 60000));
+		assert_true(libxenvchan_poll(client, 0, 0) >= 0);
+	}
+	/* And of what the server sends. */
+	assert_int_equal(libxenvchan_poll(client, LIBXENVCHAN_IN, 0), 0);
+	assert_int_equal(libxenvchan_write(server, "x", 1), 1);
+	assert_true(is_readable(fd, 60000));
+	assert_int_equal(libxenvchan_poll(client, LIBXENVCHAN_IN, 0),
+			 LIBXENVCHAN_IN);
+}
+
+static void a_server_that_is_there_is_joined_at_once(void **state)
+{
+	server = serve(0, 0);
+	connect_client();
+	assert_int_equal(libxenvchan_state(client), LIBXENVCHAN_OPEN);
+}
+
+static void what_will_not_pass_ends_the_connecting(void **state)
+{
+	struct forged_server f;
+
+	forge_server(&f, 9, 9, 0);
+	connect_client();
+	errno = 0;
+	assert_int_equal(libxenvchan_poll(client, 0, LONG), -1);
+	assert_int_equal(errno, EPROTO);
+	unforge_server(&f);
+	fake_host_set_domain(SERVER);
+	struct xs_handle *xs = xs_open(0);
+	assert_true(xs_rm(xs, XBT_NULL, NAME));
+	xs_close(xs);
+}
+
+static void a_busy_server_is_waited_for(void **state)
+{
+	struct libxenvchan *first;
+
+	server = serve(0, 0);
+	server->server_persist = 1;
+	first = join();
+	assert_non_null(first);
+	connect_client();
+	assert_int_equal(libxenvchan_poll(client, LIBXENVCHAN_OUT, 60 * MS), 0);
+	leave(first, CLIENT);
+	fake_host_set_domain(CLIENT);
+	assert_int_equal(libxenvchan_poll(client, LIBXENVCHAN_OUT, LONG),
+			 LIBXENVCHAN_OUT);
+}
+
+static void poll_tells_what_can_be_done(void **state)
+{
+	const int both = LIBXENVCHAN_IN | LIBXENVCHAN_OUT;
+	static char fill[4096];
+
+	assert_int_equal(libxenvchan_poll(server, both, 0), LIBXENVCHAN_OUT);
+	assert_int_equal(libxenvchan_poll(server, LIBXENVCHAN_IN, 0), 0);
+	assert_int_equal(libxenvchan_write(client, fill, 4096), 4096);
+	assert_int_equal(libxenvchan_poll(server, both, 0), both);
+	assert_int_equal(libxenvchan_poll(client, LIBXENVCHAN_OUT, 0), 0);
+	assert_int_equal(libxenvchan_read(server, in, 1), 1);
+	assert_int_equal(libxenvchan_poll(client, LIBXENVCHAN_OUT, 0),
+			 LIBXENVCHAN_OUT);
+}
+
+static void half_close_is_an_end_in_one_direction(void **state)
+{
+	assert_int_equal(libxenvchan_write(client, "all", 3), 3);
+	assert_int_equal(libxenvchan_shutdown(client), 0);
+	assert_int_equal(libxenvchan_shutdown(client), 0);
+	errno = 0;
+	assert_int_equal(libxenvchan_write(client, "x", 1), -1);
+	assert_int_equal(errno, EPIPE);
+	assert_int_equal(libxenvchan_state(server), LIBXENVCHAN_FINISHED);
+	assert_int_equal(libxenvchan_is_open(server), 1);
+	assert_int_equal(libxenvchan_poll(server, LIBXENVCHAN_IN, 0),
+			 LIBXENVCHAN_IN);
+	assert_int_equal(libxenvchan_read(server, in, 10), 3);
+	errno = 0;
+	assert_int_equal(libxenvchan_read(server, in, 10), -1);
+	assert_int_equal(errno, EPIPE);
+	assert_int_equal(libxenvchan_poll(server, LIBXENVCHAN_IN, 0),
+			 LIBXENVCHAN_FIN);
+	/* The other direction goes on. */
+	assert_int_equal(libxenvchan_write(server, "answer", 6), 6);
+	assert_int_equal(libxenvchan_read(client, in, 10), 6);
+	assert_int_equal(libxenvchan_state(client), LIBXENVCHAN_OPEN);
+}
+
+static void *finish_later(void *arg)
+{
+	usleep(20000);
+	fake_host_set_domain(CLIENT);
+	if (libxenvchan_shutdown(client))
+		abort();
+	return NULL;
+}
+
+static void half_close_wakes_a_blocked_reader(void **state)
+{
+	pthread_t t;
+
+	server->blocking = 1;
+	assert_int_equal(pthread_create(&t, NULL, finish_later, NULL), 0);
+	fake_host_set_domain(SERVER);
+	errno = 0;
+	assert_int_equal(libxenvchan_read(server, in, 10), -1);
+	assert_int_equal(errno, EPIPE);
+	assert_int_equal(pthread_join(t, NULL), 0);
+}
+
+static void a_close_and_a_death_are_told_apart(void **state)
+{
+	leave(client, CLIENT);
+	client = NULL;
+	assert_int_equal(libxenvchan_state(server), LIBXENVCHAN_CLOSED);
+	assert_int_equal(libxenvchan_poll(server, LIBXENVCHAN_IN, LONG),
+			 LIBXENVCHAN_HUP);
+	leave(server, SERVER);
+
+	server = serve(0, 0);
+	client = join();
+	fake_host_kill_handles(CLIENT);
+	assert_int_equal(libxenvchan_state(server), LIBXENVCHAN_DIED);
+	leave(client, CLIENT);
+	leave(server, SERVER);
+
+	new_world();
+	server = serve(0, 0);
+	client = join();
+	fake_host_kill_handles(SERVER);
+	fake_host_set_domain(CLIENT);
+	assert_int_equal(libxenvchan_state(client), LIBXENVCHAN_DIED);
+	leave(client, CLIENT);
+	leave(server, SERVER);
+	client = server = NULL;
+	fake_host_reset(); /* the killed server's nodes are still there */
+}
+
+static void *destroy_later(void *arg)
+{
+	usleep(20000);
+	if (fake_host_destroy(*(unsigned int *)arg))
+		abort();
+	return NULL;
+}
+
+static void a_blocked_server_learns_of_the_end_of_the_domain(void **state)
+{
+	unsigned int who = CLIENT;
+	pthread_t t;
+
+	server->blocking = 1;
+	assert_int_equal(libxenvchan_write(client, "x", 1), 1);
+	assert_int_equal(pthread_create(&t, NULL, destroy_later, &who), 0);
+	fake_host_set_domain(SERVER);
+	assert_int_equal(libxenvchan_read(server, in, 1), 1);
+	errno = 0;
+	assert_int_equal(libxenvchan_read(server, in, 1), -1);
+	assert_int_equal(errno, EHOSTDOWN);
+	assert_int_equal(libxenvchan_state(server), LIBXENVCHAN_GONE);
+	errno = 0;
+	assert_int_equal(libxenvchan_write(server, "x", 1), -1);
+	assert_int_equal(errno, EHOSTDOWN);
+	assert_int_equal(pthread_join(t, NULL), 0);
+}
+
+static void a_blocked_client_learns_of_the_end_of_the_domain(void **state)
+{
+	unsigned int who = SERVER;
+	pthread_t t;
+
+	client->blocking = 1;
+	assert_int_equal(pthread_create(&t, NULL, destroy_later, &who), 0);
+	fake_host_set_domain(CLIENT);
+	errno = 0;
+	assert_int_equal(libxenvchan_read(client, in, 1), -1);
+	assert_int_equal(errno, EHOSTDOWN);
+	assert_int_equal(libxenvchan_is_open(client), 0);
+	assert_int_equal(pthread_join(t, NULL), 0);
+}
+
+static void a_descriptor_tells_of_the_end_of_the_domain(void **state)
+{
+	int fd = libxenvchan_event_fd(server), found = 0;
+
+	assert_int_equal(libxenvchan_poll(server, LIBXENVCHAN_IN, 0), 0);
+	assert_int_equal(fake_host_destroy(CLIENT), 0);
+	fake_host_set_domain(SERVER);
+	while (!found) {
+		assert_true(is_readable(fd, 60000));
+		found = libxenvchan_poll(server, LIBXENVCHAN_IN, 0);
+	}
+	assert_int_equal(found, LIBXENVCHAN_HUP);
+	assert_int_equal(libxenvchan_state(server), LIBXENVCHAN_GONE);
+}
+
+static void a_time_out_ends_every_blocking_call(void **state)
+{
+	static char fill[8192];
+
+	server->blocking = 1;
+	libxenvchan_set_timeout(server, 30 * MS);
+	errno = 0;
+	assert_int_equal(libxenvchan_read(server, in, 1), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	errno = 0;
+	assert_int_equal(libxenvchan_recv(server, in, 1), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	/* What was moved counts; the next call tells. */
+	assert_int_equal(libxenvchan_write(server, fill, 3000), 2048);
+	errno = 0;
+	assert_int_equal(libxenvchan_write(server, fill, 1), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	errno = 0;
+	assert_int_equal(libxenvchan_send(server, fill, 1), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	/* Two may be left from the start: of the bind, and of the connect. */
+	for (int i = 0; i < 3 && !libxenvchan_wait(server); i++)
+		errno = 0;
+	assert_int_equal(errno, ETIMEDOUT);
+	libxenvchan_set_timeout(server, LIBXENVCHAN_FOREVER);
+}
+
+static void a_rearmed_server_is_like_new(void **state)
+{
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(libxenvchan_write(client, "left over", 9), 9);
+		assert_int_equal(libxenvchan_write(server, "unread", 6), 6);
+		assert_int_equal(libxenvchan_shutdown(server), 0);
+		errno = 0;
+		assert_int_equal(libxenvchan_rearm(server), -1);
+		assert_int_equal(errno, EISCONN);
+		assert_int_equal(libxenvchan_is_open(client), 1);
+		leave(client, CLIENT);
+		fake_host_set_domain(SERVER);
+		assert_int_equal(libxenvchan_state(server), LIBXENVCHAN_CLOSED);
+		assert_int_equal(libxenvchan_rearm(server), 0);
+		assert_int_equal(libxenvchan_state(server),
+				 LIBXENVCHAN_LISTENING);
+		for (size_t j = 0; j < 4096; j++)
+			assert_int_equal(((char *)server->read.buffer)[j], 0);
+		client = join();
+		assert_non_null(client);
+		assert_int_equal(libxenvchan_read(client, in, 100), 0);
+		assert_int_equal(libxenvchan_read(server, in, 100), 0);
+		assert_int_equal(libxenvchan_write(server, "again", 5), 5);
+		assert_int_equal(libxenvchan_read(client, in, 100), 5);
+	}
+}
+
+static void rearming_calls_nobody(void **state)
+{
+	unsigned long before;
+
+	leave(client, CLIENT);
+	client = NULL;
+	fake_host_set_domain(SERVER);
+	before = fake_host_calls(FAKE_ANY_CALL);
+	assert_int_equal(libxenvchan_rearm(server), 0);
+	assert_int_equal(fake_host_calls(FAKE_ANY_CALL), before);
+}
+
+static void a_broken_or_a_client_side_vchan(void **state)
+{
+	errno = 0;
+	assert_int_equal(libxenvchan_rearm(client), -1);
+	assert_int_equal(errno, EINVAL);
+	/* A client that lied is gone once it has left, and so is its lie. */
+	client->ring->left.prod = 9999;
+	assert_int_equal(libxenvchan_read(server, in, 1), -1);
+	assert_int_equal(libxenvchan_state(server), LIBXENVCHAN_CORRUPT);
+	assert_int_equal(libxenvchan_poll(server, LIBXENVCHAN_IN, LONG), -1);
+	assert_int_equal(errno, EPROTO);
+	leave(client, CLIENT);
+	fake_host_set_domain(SERVER);
+	assert_int_equal(libxenvchan_rearm(server), 0);
+	client = join();
+	assert_non_null(client);
+	assert_int_equal(libxenvchan_write(client, "x", 1), 1);
+	assert_int_equal(libxenvchan_read(server, in, 1), 1);
+}
+
+#define A(name) cmocka_unit_test_setup_teardown(name, set_up_alone, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		A(connecting_waits_for_the_server),
+		A(a_descriptor_tells_of_the_server),
+		A(a_server_that_is_there_is_joined_at_once),
+		A(what_will_not_pass_ends_the_connecting),
+		A(a_busy_server_is_waited_for),
+		T(poll_tells_what_can_be_done),
+		T(half_close_is_an_end_in_one_direction),
+		T(half_close_wakes_a_blocked_reader),
+		T(a_close_and_a_death_are_told_apart),
+		T(a_blocked_server_learns_of_the_end_of_the_domain),
+		T(a_blocked_client_learns_of_the_end_of_the_domain),
+		T(a_descriptor_tells_of_the_end_of_the_domain),
+		T(a_time_out_ends_every_blocking_call),
+		T(a_rearmed_server_is_like_new),
+		T(rearming_calls_nobody),
+		T(a_broken_or_a_client_side_vchan),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

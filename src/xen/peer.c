@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#include "xen/peer.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+/* Peers that a process has at a time; with more, they are asked more often. */
+#define N_REMEMBERED 64
+
+/* When a domain was last seen to be there. */
+struct sighting {
+	unsigned int domid;
+	int64_t time; /* 0: never */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct sighting seen[N_REMEMBERED];
+} shared = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static struct sighting *sighting_of(unsigned int domid)
+{
+	return &shared.seen[domid % N_REMEMBERED];
+}
+
+static bool was_seen_lately(unsigned int domid)
+{
+	const struct sighting *s = sighting_of(domid);
+	bool lately;
+
+	pthread_mutex_lock(&shared.lock);
+	lately = s->domid == domid && s->time &&
+		 clock_now_ns() - s->time < XEN_PEER_PROBE_NS / 2;
+	pthread_mutex_unlock(&shared.lock);
+	return lately;
+}
+
+static void remember(unsigned int domid)
+{
+	pthread_mutex_lock(&shared.lock);
+	*sighting_of(domid) = (struct sighting){ domid, clock_now_ns() };
+	pthread_mutex_unlock(&shared.lock);
+}
+
+bool xen_peer_is_gone(xenevtchn_handle *event, unsigned int domid)
+{
+	xenevtchn_port_or_error_t port;
+
+	if (was_seen_lately(domid))
+		return false;
+	port = xenevtchn_bind_interdomain(event, domid, 0);
+	if (port >= 0) /* Port 0 is never one to bind to: but were it so */
+		xenevtchn_unbind(event, (evtchn_port_t)port);
+	else if (errno == ESRCH)
+		return true;
+	remember(domid);
+	return false;
+}
+
+bool xen_peer_has_vanished(struct xs_handle *xs, unsigned int domid,
+			   const char *path, atomic_uint *missing)
+{
+	_cleanup_free_ char *value = NULL;
+
+	if (was_seen_lately(domid)) {
+		atomic_store(missing, 0);
+		return false;
+	}
+	value = xs_read(xs, XBT_NULL, path, NULL);
+	if (value) {
+		remember(domid);
+		atomic_store(missing, 0);
+	} else if (errno == ENOENT || errno == EACCES) {
+		atomic_fetch_add(missing, 1);
+	}
+	return atomic_load(missing) >= 2;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whether a peer's domain still exists, found out without privileges.
+ *
+ * When a domain is destroyed, its event channels become unbound and no event is
+ * sent: whoever waits for one waits for ever. An unprivileged domain cannot
+ * watch @releaseDomain and is told nothing by xs_is_domain_introduced(). Two
+ * things it can see, on Xen 4.17:
+ *  - binding to port 0 of a domain fails with EINVAL while the domain exists and
+ *    with ESRCH once it is gone. It stays EINVAL while somebody maps pages of
+ *    the dead domain: so this serves an end that maps none, a server;
+ *  - a node of the domain's that it could read is gone: this serves a client,
+ *    which has read the server's nodes.
+ *
+ * Results are shared by all channels of the process with the same peer, so that
+ * a thousand channels ask as often as one. Safe to call from any thread.
+ */
+#ifndef XENCHAN_XEN_PEER_H
+#define XENCHAN_XEN_PEER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <xenevtchn.h>
+#include <xenstore.h>
+
+/* How often a waiting end should ask: the least interval of real probes. */
+#define XEN_PEER_PROBE_NS INT64_C(250000000)
+
+/* For an end that maps none of the peer's pages. */
+bool xen_peer_is_gone(xenevtchn_handle *event, unsigned int domid);
+
+/*
+ * For an end that has read `path`, a node of the peer's: true when that has been
+ * missing at two probes in a row. `missing` is the caller's count of them, 0 at
+ * first. A node that is removed while its domain lives looks the same.
+ */
+bool xen_peer_has_vanished(struct xs_handle *xs, unsigned int domid,
+			   const char *path, atomic_uint *missing);
+
+#endif
