@@ -221,6 +221,9 @@ int nodes_read_config(const struct channel_address *a, bool all,
 		r = read_id(a, &c);
 	if (r)
 		return r;
+	/* It is printed; the log and the lines of events hold no other. */
+	if (console_check_name(c.name))
+		c.name[0] = '\0';
 	*out = c;
 	c = (struct channel_config){ 0 };
 	return 0;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* xenchan channel list: whose channel is what, where, and in which state. */
+#include <assert.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,18 +12,22 @@
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/say.h"
+#include "toolstack/control.h"
 #include "xen/store.h"
 
 #define COMMAND "channel list"
 
 static const char help[] =
-	"usage: xenchan channel list [-d DOMAIN] [--json | --tsv]\n"
+	"usage: xenchan channel list [-d DOMAIN] [--json | --tsv] [--run-dir "
+	"DIR]\n"
 	"\n"
 	"Lists the channels of all domains, those of other toolstacks too.\n"
 	"\n"
 	"  -d, --domain DOMAIN      only of this domain\n"
 	"      --json               as an array of objects\n"
 	"      --tsv                as lines of columns with tabs between\n"
+	"      --run-dir DIR        that of xenchanneld, which knows clients "
+	"and counts\n"
 	"  -h, --help               this text\n"
 	"\n"
 	"Exit status: 0 done, 1 failed, 2 usage. See xenchan-channel(1).\n";
@@ -33,7 +39,7 @@ enum form {
 };
 
 struct options {
-	const char *domain;
+	const char *domain, *run_dir;
 	enum form form;
 	bool help;
 };
@@ -62,6 +68,22 @@ static const char *guest_text(const struct toolstack_channel *c)
 	return c->guest_open ? "open" : "closed";
 }
 
+static const char *client_text(const struct toolstack_channel *c)
+{
+	if (!c->status.known)
+		return "unknown";
+	return c->status.has_client ? "connected" : "none";
+}
+
+static void put_count(struct json *j, const char *key,
+		      const struct toolstack_channel *c, uint64_t count)
+{
+	if (c->status.known)
+		json_number(j, key, count);
+	else
+		json_null(j, key);
+}
+
 static void print_json(FILE *out, const struct toolstack_list *list)
 {
 	struct json j = { .out = out };
@@ -82,6 +104,11 @@ static void print_json(FILE *out, const struct toolstack_list *list)
 		json_string(&j, "backend-state",
 			    console_state_name(c->backend_state));
 		json_string(&j, "guest", guest_text(c));
+		json_string(&j, "client", client_text(c));
+		put_count(&j, "from-guest", c, c->status.from_guest);
+		put_count(&j, "to-guest", c, c->status.to_guest);
+		put_count(&j, "waiting", c, c->status.waiting);
+		put_count(&j, "dropped", c, c->status.dropped);
 		json_string(&j, "overflow", console_overflow_text(c->overflow));
 		json_number(&j, "limit", c->limit);
 		json_string(&j, "log", c->log);
@@ -100,21 +127,49 @@ enum column {
 	COLUMN_FRONTEND,
 	COLUMN_BACKEND,
 	COLUMN_GUEST,
+	COLUMN_CLIENT,
+	COLUMN_FROM_GUEST,
+	COLUMN_TO_GUEST,
+	COLUMN_DROPPED,
 	COLUMN_SERVER,
 	COLUMN_PATH,
 	COLUMN_ERROR,
 	COLUMN_N,
 };
 
-static const char *const headings[COLUMN_N] = {
-	"domain",  "device", "name",   "kind", "frontend",
-	"backend", "guest",  "server", "path", "error",
+static const char *const headings[] = {
+	[COLUMN_DOMAIN] = "domain",
+	[COLUMN_DEVICE] = "device",
+	[COLUMN_NAME] = "name",
+	[COLUMN_KIND] = "kind",
+	[COLUMN_FRONTEND] = "frontend",
+	[COLUMN_BACKEND] = "backend",
+	[COLUMN_GUEST] = "guest",
+	[COLUMN_CLIENT] = "client",
+	[COLUMN_FROM_GUEST] = "from-guest",
+	[COLUMN_TO_GUEST] = "to-guest",
+	[COLUMN_DROPPED] = "dropped",
+	[COLUMN_SERVER] = "server",
+	[COLUMN_PATH] = "path",
+	[COLUMN_ERROR] = "error",
 };
+static_assert(sizeof(headings) / sizeof(headings[0]) == COLUMN_N,
+	      "a heading for each column");
 
 struct row {
 	char domain[12], device[12];
+	char counts[3][24];
 	const char *text[COLUMN_N];
 };
+
+static const char *count_text(char *buf, size_t size,
+			      const struct toolstack_channel *c, uint64_t n)
+{
+	if (!c->status.known)
+		return "-";
+	snprintf(buf, size, "%" PRIu64, n);
+	return buf;
+}
 
 static void fill_row(struct row *row, const struct toolstack_channel *c)
 {
@@ -127,6 +182,14 @@ static void fill_row(struct row *row, const struct toolstack_channel *c)
 	row->text[COLUMN_FRONTEND] = frontend_text(c);
 	row->text[COLUMN_BACKEND] = console_state_name(c->backend_state);
 	row->text[COLUMN_GUEST] = guest_text(c);
+	row->text[COLUMN_CLIENT] = client_text(c);
+	row->text[COLUMN_FROM_GUEST] =
+		count_text(row->counts[0], sizeof(row->counts[0]), c,
+			   c->status.from_guest);
+	row->text[COLUMN_TO_GUEST] = count_text(
+		row->counts[1], sizeof(row->counts[1]), c, c->status.to_guest);
+	row->text[COLUMN_DROPPED] = count_text(
+		row->counts[2], sizeof(row->counts[2]), c, c->status.dropped);
 	row->text[COLUMN_SERVER] = server_text(c);
 	row->text[COLUMN_PATH] = c->path;
 	row->text[COLUMN_ERROR] = c->error;
@@ -205,12 +268,14 @@ static int parse(struct options *o, int argc, char **argv)
 		{ "domain", required_argument, NULL, 'd' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "tsv", no_argument, NULL, 't' },
+		{ "run-dir", required_argument, NULL, 'r' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
 
-	*o = (struct options){ .form = FORM_PRETTY };
+	*o = (struct options){ .form = FORM_PRETTY,
+			       .run_dir = CONTROL_RUN_DIR };
 	optind = 1;
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":d:h", long_options, NULL)) !=
@@ -221,6 +286,8 @@ static int parse(struct options *o, int argc, char **argv)
 			o->form = FORM_JSON;
 		else if (option == 't')
 			o->form = FORM_TSV;
+		else if (option == 'r')
+			o->run_dir = optarg;
 		else if (option == 'h')
 			o->help = true;
 		else
@@ -252,5 +319,7 @@ int command_channel_list(int argc, char **argv)
 	r = toolstack_list(xs, o.domain ? (int)domid : -1, &list);
 	if (r)
 		return say_failure("cannot list channels: %s", strerror(-r));
+	/* Best effort: it may run in another domain, or be another's. */
+	toolstack_list_add_status(&list, o.run_dir);
 	return print(&list, o.form);
 }

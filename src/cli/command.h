@@ -16,6 +16,7 @@ enum exit_status {
 
 int command_channel_attach(int argc, char **argv);
 int command_channel_detach(int argc, char **argv);
+int command_channel_events(int argc, char **argv);
 int command_channel_list(int argc, char **argv);
 int command_channel_log(int argc, char **argv);
 int command_channel_names(int argc, char **argv);

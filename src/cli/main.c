@@ -23,6 +23,8 @@ static const struct command {
 	  "the other end; waits for the server" },
 	{ "channel attach", command_channel_attach, "give a domain a channel" },
 	{ "channel detach", command_channel_detach, "take it away" },
+	{ "channel events", command_channel_events,
+	  "what guests and clients do, as it happens" },
 	{ "channel list", command_channel_list,
 	  "all channels, where they are and how they do" },
 	{ "channel log", command_channel_log,

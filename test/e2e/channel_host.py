@@ -128,7 +128,7 @@ class Host:
 
     def list(self, domid=None):
         """Of dictionaries by the columns' names."""
-        text = self.channel("list", "--tsv",
+        text = self.channel("list", "--tsv", "--run-dir", self.run_dir,
                             *(["-d", str(domid)] if domid else []))
         head, *rows = [line.split("\t") for line in text.splitlines()]
         return [dict(zip(head, row)) for row in rows]

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Channels from end to end: toolstack, daemon, guest and clients."""
+import json
 import os
 import signal
 import stat
@@ -292,6 +293,41 @@ def devices_of_qemu_and_xenconsoled_are_left_alone(host):
     for k in 0, 1:
         be = f"/local/domain/0/backend/console/1/{k}"
         assert host.read(f"{be}/state") == "1"
+
+
+def list_and_events_tell_what_happens(host):
+    host.start_daemon()
+    events = host.popen(0, os.environ["XENCHAN"], "channel", "events",
+                        "--json", "--run-dir", host.run_dir,
+                        stdout=subprocess.PIPE)
+    host.create(1)
+    path = host.attach(1, "a")
+    # The first event shows that the request was heard.
+    while not json.loads(events.stdout.readline())["event"] == "attach":
+        host.detach(1, "a")
+        host.attach(1, "a")
+    host.front(1, 1, "--echo")
+    host.connected(1, 1)
+    assert host.entry(1, "a")["client"] == "none"
+    client = Client(path)
+    assert client.exchange(b"12345") == b"12345"
+    e = host.entry(1, "a")
+    assert (e["client"], e["from-guest"], e["to-guest"], e["dropped"]) == (
+        "connected", "5", "5", "0")
+    assert e["guest"] == "unknown"
+    host.write("/local/domain/1/device/console/1/guest-open", "1", domid=1)
+    host.await_entry(1, "a", guest="open")
+    client.close()
+    host.detach(1, "a")
+    seen = []
+    while "detach" not in seen:
+        e = json.loads(events.stdout.readline())
+        assert (e["domain"], e["device"], e["name"]) == (1, 1, "a")
+        seen.append(e["event"] if e["event"] != "state" else e["detail"])
+    assert seen == ["waiting", "connected", "client-open", "guest-open",
+                    "client-close", "closing", "closed", "detach"], seen
+    host.kill_daemon()
+    assert events.wait() == 0
 
 
 def two_daemons_do_not_share_a_directory(host):

@@ -15,7 +15,8 @@ _xenchan_options() {
 			--overflow --log --signal-client --backend --wait --help'
 		;;
 	'channel detach') options='--domain --timeout --force --help' ;;
-	'channel list') options='--domain --json --tsv --help' ;;
+	'channel events') options='--json --run-dir --help' ;;
+	'channel list') options='--domain --json --tsv --run-dir --help' ;;
 	'channel log') options='--domain --to --off --help' ;;
 	'channel names') options='--json --tsv --help' ;;
 	'channel open')
@@ -32,7 +33,7 @@ _xenchan_options() {
 _xenchan_commands() {
 	case $1 in
 	'') words='channel vchan doctor' ;;
-	'channel') words='attach detach list log names open serve' ;;
+	'channel') words='attach detach events list log names open serve' ;;
 	'vchan') words='listen connect' ;;
 	esac
 	return 0
@@ -63,7 +64,7 @@ _xenchan() {
 		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
 		return
 		;;
-	--agents | --dir | --log | --socket | --to | --tty)
+	--agents | --dir | --log | --run-dir | --socket | --to | --tty)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
