@@ -512,6 +512,22 @@ static void sizes_beyond_an_int_are_not_cut(void)
 	expect(libxenvchan_read(s, p, huge) == 1024);
 }
 
+static bool is_inherited(int fd)
+{
+	return !(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+}
+
+static void no_descriptor_is_inherited_by_a_program(void)
+{
+	struct libxenvchan *s, *c;
+
+	open_pair(1024, 2048, &s, &c);
+	expect(!is_inherited(xengntshr_fd(s->gntshr)));
+	expect(!is_inherited(xengnttab_fd(c->gnttab)));
+	expect(!is_inherited(libxenvchan_fd_for_select(s)));
+	expect(!is_inherited(libxenvchan_fd_for_select(c)));
+}
+
 static void a_packet_larger_than_the_ring_is_an_error(void)
 {
 	struct libxenvchan *s, *c;
@@ -566,6 +582,7 @@ static const struct fault {
 	F(22, a_server_that_has_closed_is_not_connected_to),
 	F(23, a_reader_and_a_writer_thread_do_not_steal_events),
 	F(24, sizes_beyond_an_int_are_not_cut),
+	F(25, no_descriptor_is_inherited_by_a_program),
 	F(26, a_packet_larger_than_the_ring_is_an_error),
 	F(27, a_blocking_read_of_nothing_returns),
 #undef F

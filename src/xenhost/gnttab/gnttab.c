@@ -259,7 +259,12 @@ int xengnttab_dmabuf_imp_release(xengnttab_handle *h, uint32_t fd)
 xengntshr_handle *xengntshr_open(struct xentoollog_logger *logger,
 				 unsigned int open_flags)
 {
-	return gnt_open(logger, FAULT_GNTSHR_OPEN);
+	xengntshr_handle *h = gnt_open(logger, FAULT_GNTSHR_OPEN);
+
+	/* Inherited through exec(2), as Xen 4.17's library opens gntalloc. */
+	if (h)
+		h->fd = eventfd(0, 0);
+	return h;
 }
 
 int xengntshr_close(xengntshr_handle *h)
