@@ -86,17 +86,21 @@ void answer_result(long n)
 		answer("%ld", n);
 }
 
-void answer_received(long n)
+bool lockstep_received(long n)
 {
-	bool wrong = n > 0 && memcmp(in, pattern + in_at, (size_t)n);
+	bool right = n <= 0 || !memcmp(in, pattern + in_at, (size_t)n);
 
-	if (!wrong) {
-		answer_result(n);
-	} else {
-		answer("%ld WRONG", n);
-	}
 	if (n > 0)
 		in_at = (in_at + (uint32_t)n) % PERIOD;
+	return right;
+}
+
+void answer_received(long n)
+{
+	if (lockstep_received(n))
+		answer_result(n);
+	else
+		answer("%ld WRONG", n);
 }
 
 bool lockstep_until(bool (*is_so)(const void *arg), const void *arg)

@@ -35,8 +35,10 @@ void answer_received(long n);
 /* The next size bytes that this end sends, and what it receives into. */
 const uint8_t *lockstep_out(size_t size);
 uint8_t *lockstep_in(size_t size);
-/* n of them were sent. */
+/* n of them were sent. Nothing, if n is negative. */
 void lockstep_sent(long n);
+/* n were received: whether they are the right ones. */
+bool lockstep_received(long n);
 /* Both streams start anew; each end has its own pattern. */
 void lockstep_rewind(bool is_server);
 

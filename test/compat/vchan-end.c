@@ -11,7 +11,12 @@
  *   used in|out N   until a ring holds N bytes: its size, or "late". Does not
  *                   call the library, which would ask the peer for events
  *   select, poll, epoll MS   whether the descriptor is readable
- *   pid    children    fork   (a child that closes the vchan)
+ *   loop write|read N   as often as it works: what the last one returned
+ *   serve DOMID PATH   offers a vchan, writes into it, closes, for ever
+ *   visits MS DOMID PATH   connects and reads until that fails, again and again
+ *   handle restart|interrupt   SIGUSR1, with SA_RESTART or without
+ *   pid
+ *   fork   a child that closes the vchan
  *   fds    how many descriptors this process has
  *   exec   the descriptors above 2 that a program started from here inherits
  */
@@ -27,6 +32,7 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "libxenvchan.h"
@@ -248,6 +254,86 @@ static void cmd_epoll(char **args)
 	close(fd);
 }
 
+static void cmd_loop(char **args)
+{
+	bool is_write = strcmp(args[0], "write") == 0;
+	size_t size = size_of(args[1]);
+	bool right = true;
+	int n;
+
+	do {
+		if (is_write) {
+			n = lib.write(v, lockstep_out(size), size);
+			lockstep_sent(n);
+		} else {
+			n = lib.read(v, lockstep_in(size), size);
+			right = lockstep_received(n);
+		}
+	} while (n > 0 && right);
+	if (right)
+		answer_result(n);
+	else
+		answer("%d WRONG", n);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void cmd_visits(char **args)
+{
+	int64_t end = now_ms() + atoi(args[0]);
+	uint8_t byte;
+	int n = 0;
+
+	while (now_ms() < end) {
+		v = lib.client_init(NULL, atoi(args[1]), args[2]);
+		if (!v)
+			continue;
+		n++;
+		v->blocking = 1;
+		while (lib.read(v, &byte, 1) > 0)
+			;
+		lib.close(v);
+	}
+	v = NULL;
+	answer("%d", n);
+}
+
+static void cmd_serve(char **args)
+{
+	for (unsigned int i = 0;; i++) {
+		v = lib.server_init(NULL, atoi(args[0]), args[1], 4096, 65536);
+		if (!v)
+			continue;
+		v->blocking = 0;
+		v->server_persist = 0;
+		for (unsigned int n = i % 8 * 100; n; n--)
+			if (lib.is_open(v) == 1)
+				(void)lib.write(v, "x", 1);
+		lib.close(v);
+	}
+}
+
+static void ignore(int sig)
+{
+	(void)sig;
+}
+
+static void cmd_handle(char **args)
+{
+	struct sigaction sa = { .sa_handler = ignore };
+
+	if (strcmp(args[0], "restart") == 0)
+		sa.sa_flags = SA_RESTART;
+	sigaction(SIGUSR1, &sa, NULL);
+	answer("ok");
+}
+
 static void cmd_pid(char **args)
 {
 	answer("%d", (int)getpid());
@@ -276,36 +362,26 @@ static void cmd_fds(char **args)
 	answer("%d", n);
 }
 
-static const char *const list_fds[] = {
-	"sh", "-c",
-	"for f in /proc/$$/fd/*; do n=${f##*/};"
-	"[ $n -le 2 ] || printf '%s:%s ' $n \"$(readlink $f)\"; done",
-	NULL
-};
+/* What vchan-end --fds does; its line is the answer to "exec". */
+static int list_fds(void)
+{
+	for (int fd = 3; fd < 1024; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			printf("%d ", fd);
+	puts("inherited");
+	return 0;
+}
 
 static void cmd_exec(char **args)
 {
-	char line[4096] = "";
-	FILE *f;
-	int out[2];
+	static const char *const again[] = { "vchan-end", "--fds", NULL };
 	pid_t pid;
-	posix_spawn_file_actions_t actions;
 
-	if (pipe2(out, O_CLOEXEC) < 0)
-		abort();
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-	if (posix_spawnp(&pid, "sh", &actions, NULL, (char **)list_fds,
-			 environ))
-		abort();
-	close(out[1]);
-	f = fdopen(out[0], "r");
-	if (!f || !fgets(line, sizeof(line), f))
-		line[0] = '\0';
-	fclose(f);
-	waitpid(pid, NULL, 0);
-	posix_spawn_file_actions_destroy(&actions);
-	answer("%s", line[0] ? line : "none");
+	if (posix_spawn(&pid, "/proc/self/exe", NULL, NULL, (char **)again,
+			environ))
+		answer("cannot exec");
+	else
+		waitpid(pid, NULL, 0);
 }
 
 static const struct lockstep_command commands[] = {
@@ -327,6 +403,10 @@ static const struct lockstep_command commands[] = {
 	{ "select", 1, cmd_select },
 	{ "poll", 1, cmd_poll },
 	{ "epoll", 1, cmd_epoll },
+	{ "loop", 2, cmd_loop },
+	{ "serve", 2, cmd_serve },
+	{ "visits", 3, cmd_visits },
+	{ "handle", 1, cmd_handle },
 	{ "pid", 0, cmd_pid },
 	{ "fork", 0, cmd_fork },
 	{ "fds", 0, cmd_fds },
@@ -340,6 +420,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: vchan-end LIBRARY\n");
 		return 2;
 	}
+	if (strcmp(argv[1], "--fds") == 0)
+		return list_fds();
 	load(argv[1]);
 	lockstep_run(commands);
 	return 0;

@@ -6,6 +6,7 @@ vchan-forge: it does one command at a time and answers it. The programs and
 libraries come from the environment: XENHOST, VCHAN_END, VCHAN_FORGE, OURS (a
 libxenvchan of this project) and DISTRO (the distribution's).
 """
+import contextlib
 import json
 import os
 import select
@@ -28,12 +29,13 @@ class Late(Exception):
 class End:
     """A process in a domain that does what it is told, line by line."""
 
-    def __init__(self, host, domid, command, name):
+    def __init__(self, host, domid, command, name, stderr=None):
         self.name = name
         self.pending = None
         self.process = subprocess.Popen(
             [XENHOST, "--dir", host.dir, "run", "-d", str(domid), "--",
-             *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+             *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=stderr)
         self.buffer = b""
 
     def start(self, *words):
@@ -74,12 +76,9 @@ class End:
         os.kill(self.pid, 9)
         self.process.wait(PATIENCE)
 
-    @property
-    def pid(self):
-        return int(self.do("pid")) if not hasattr(self, "_pid") else self._pid
-
     def remember_pid(self):
-        self._pid = self.pid
+        """For kill(), which cannot ask any more."""
+        self.pid = int(self.do("pid"))
         return self
 
     def end(self):
@@ -93,6 +92,18 @@ class End:
             self.process.stdout.close()
 
 
+def open_files(pid):
+    """What the descriptors of a process are; those that stay open meanwhile."""
+    found = []
+    try:
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    except OSError:  # it has ended, or is somebody else's
+        pass
+    return found
+
+
 class Host:
     """An emulated host of one's own, in a directory of its own."""
 
@@ -101,6 +112,9 @@ class Host:
         self.dir = self.top + "/h"
         self.ends = []
         self.run("up")
+        # A node can name only a domain that exists.
+        for domid in (SERVER, CLIENT):
+            self.create(domid)
         return self
 
     def run(self, *words):
@@ -119,18 +133,27 @@ class Host:
         finally:
             shutil.rmtree(self.top, ignore_errors=True)
 
+    def pid(self):
+        """The host's own process: it holds the lock."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            if self.dir + "/lock" in open_files(pid):
+                return int(pid)
+        raise AssertionError("the host is not there")
+
     def create(self, domid):
         self.run("create", domid)
 
-    def _end(self, domid, command, name, library=None):
-        end = End(self, domid, command, name)
+    def _end(self, domid, command, name, library=None, stderr=None):
+        end = End(self, domid, command, name, stderr)
         end.library = library
         self.ends.append(end)
         return end
 
-    def end(self, domid, library, name=None):
+    def end(self, domid, library, name=None, quiet=False):
+        """quiet: Xen's libraries write about what is going to fail."""
         return self._end(domid, [os.environ["VCHAN_END"], LIBRARY[library]],
-                         name or f"{library}'s in domain {domid}", library)
+                         name or f"{library}'s in domain {domid}", library,
+                         subprocess.DEVNULL if quiet else None)
 
     def forge(self, domid):
         return self._end(domid, [os.environ["VCHAN_FORGE"]], "forged server")

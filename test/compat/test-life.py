@@ -1,0 +1,314 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""How vchans end, and what is left of them: each pairing of the two libraries.
+
+usage: test-life.py CASE [N [SEED]]      cases: the functions of CASES
+"""
+import os
+import random
+import signal
+import sys
+import time
+
+from vchan_ends import CLIENT, PAIRINGS, SERVER, Host, open_files
+
+NAME = "data/vchan/life"
+PATH = f"/local/domain/{SERVER}/{NAME}"
+DESCRIPTOR_CALLS = ("select", "poll", "epoll")
+SOON = 60000  # ms
+
+
+def equal(what, got, wanted):
+    assert got == wanted, f"{what}: {got!r}, not {wanted!r}"
+
+
+def pair(host, pairing):
+    return (host.end(SERVER, pairing[0]).remember_pid(),
+            host.end(CLIENT, pairing[1]).remember_pid())
+
+
+def connect(server, client, left=4096, right=65536):
+    server.do("server", CLIENT, NAME, left, right)
+    answer = client.do("client", SERVER, PATH)
+    assert not answer.startswith("NULL"), f"client_init: {answer}"
+
+
+def drain(end):
+    """Takes the events that set-up has left."""
+    while end.do("poll", 0) == "ready":
+        end.do("wait")
+
+
+def nothing_is_held(host):
+    for domid in (SERVER, CLIENT):
+        for what, n in host.held(domid).items():
+            equal(f"domain {domid}: {what}", n, 0)
+
+
+def wait_for(what, is_so):
+    deadline = time.monotonic() + SOON / 1000
+    while not is_so():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+
+
+def descriptor(host, pairing, _n):
+    """select, poll and epoll on the descriptor; wait() then does not block."""
+    server, client = pair(host, pairing)
+    connect(server, client)
+    for writer, reader in ((server, client), (client, server)):
+        for call in DESCRIPTOR_CALLS:
+            drain(reader)
+            equal("read", reader.do("read", 10), "0")
+            equal(call, reader.do(call, 0), "not ready")
+            # While it sleeps there
+            reader.start(call, SOON)
+            writer.do("write", 3)
+            equal(call, reader.finish(), "ready")
+            equal("wait", reader.do("wait"), "0")
+            equal("read", reader.do("read", 10), "3")
+            equal(call, reader.do(call, 0), "not ready")
+        # A short write asks, too.
+        drain(writer)
+        assert int(writer.do("write", 1 << 20)) > 0
+        equal("select", writer.do("select", 0), "not ready")
+        reader.do("read", 1 << 20)
+        equal("select", writer.do("select", SOON), "ready")
+        equal("wait", writer.do("wait"), "0")
+        drain(reader)
+    for call in DESCRIPTOR_CALLS:
+        equal(call, client.do(call, 0), "not ready")
+    client.start("select", SOON)
+    server.do("close")
+    equal("select at a close", client.finish(), "ready")
+    client.do("wait")
+    equal("is_open", client.do("is_open"), "0")
+    client.do("close")
+
+
+def second_client(host, pairing, _n):
+    """It is refused; the first one does not notice."""
+    server, client = pair(host, pairing)
+    second = host.end(CLIENT, pairing[1])
+    connect(server, client)
+    for _ in range(3):
+        answer = second.do("client", SERVER, PATH)
+        assert answer.startswith("NULL"), f"a second client: {answer}"
+        if second.library == "ours":
+            equal("a second client", answer, "NULL EBUSY")
+        for end in (server, client):
+            equal("is_open", end.do("is_open"), "1")
+        for writer, reader in ((server, client), (client, server)):
+            equal("write", writer.do("write", 100), "100")
+            equal("read", reader.do("read", 200), "100")
+    # The place is free again when the first one has left.
+    client.do("close")
+    equal("the server", server.do("is_open"), "0")
+    assert not second.do("client", SERVER, PATH).startswith("NULL")
+    equal("the server", server.do("is_open"), "1")
+
+
+def inheritance(host, pairing, _n):
+    """No descriptor outlives exec; a forked child may close, and harms none.
+    Fault 25, and faults that have no number."""
+    server, client = pair(host, pairing)
+    connect(server, client)
+    for end in (server, client):
+        inherited = end.do("exec")
+        if end.library == "ours":
+            equal("after exec", inherited, "inherited")
+        elif end is server:
+            assert inherited != "inherited", "fault 25 is gone"
+    for end in (server, client):
+        if end.library == "ours":
+            equal("fork", end.do("fork"), "ok")
+    for end in (server, client):
+        equal("is_open", end.do("is_open"), "1")
+    for writer, reader in ((server, client), (client, server)):
+        equal("write", writer.do("write", 100), "100")
+        equal("read", reader.do("read", 200), "100")
+
+
+def signals(host, pairing, n):
+    """Handlers with SA_RESTART are not noticed; others give EINTR."""
+    server, client = pair(host, pairing)
+    connect(server, client)
+    n_bytes, chunk = 3 << 20, 30000
+    for end in (server, client):
+        end.do("blocking", 1)
+        end.do("handle", "restart")
+    for writer, reader in ((server, client), (client, server)):
+        writer.start("write", n_bytes)
+        left = n_bytes
+        while left:
+            reader.start("recv", min(chunk, left, 4096))
+            for _ in range(n):
+                os.kill(reader.pid, signal.SIGUSR1)
+                os.kill(writer.pid, signal.SIGUSR1)
+            got = reader.finish()
+            equal("recv", got, str(min(chunk, left, 4096)))
+            left -= int(got)
+        equal("write", writer.finish(), str(n_bytes))
+    for end in (server, client):
+        end.do("handle", "interrupt")
+        # The signal may come before the wait: send it until it is answered.
+        end.start("read", 1)
+        deadline = time.monotonic() + SOON / 1000
+        while not end.answered(0.01):
+            assert time.monotonic() < deadline, "no signal interrupts"
+            os.kill(end.pid, signal.SIGUSR1)
+        answer = end.finish()
+        if end.library == "ours":
+            equal("an interrupted read", answer, "-1 EINTR")
+        else:
+            equal("an interrupted read", answer.split(" ")[0], "-1")
+        equal("is_open", end.do("is_open"), "1")
+
+
+def kill_in_transfer(host, pairing, n):
+    """SIGKILL of either end, while both are at work: an error at the other."""
+    for i in range(n):
+        server, client = ends = pair(host, pairing)
+        connect(server, client, 1 << RANDOM.randrange(10, 17),
+                1 << RANDOM.randrange(10, 17))
+        for end in ends:
+            end.do("blocking", 1)
+        victim, survivor = ends if i % 2 else reversed(ends)
+        writer, reader = ends if i // 2 % 2 else reversed(ends)
+        writer.start("loop", "write", RANDOM.randrange(1, 200000))
+        reader.start("loop", "read", RANDOM.randrange(1, 200000))
+        time.sleep(RANDOM.random() * 0.02)
+        victim.kill()
+        answer = survivor.finish()
+        equal("the survivor", answer.split(" ")[0], "-1")
+        if survivor.library == "ours":
+            equal("the survivor", answer, "-1 EPIPE")
+        equal("is_open", survivor.do("is_open"), "0")
+        survivor.do("close")
+        survivor.end()
+        wait_for("the host keeps what the dead had", lambda: not any(
+            sum(host.held(d).values()) for d in (SERVER, CLIENT)))
+        host.tool(SERVER, "xenstore-rm", NAME)
+
+
+def kill_in_setup(host, pairing, n):
+    """A server dies anywhere in its life; its client is at any step."""
+    for _ in range(n):
+        server = host.end(SERVER, pairing[0]).remember_pid()
+        client = host.end(CLIENT, pairing[1], quiet=True)
+        client.start("visits", 100, SERVER, PATH)
+        server.start("serve", CLIENT, NAME)
+        time.sleep(RANDOM.random() * 0.05)
+        server.kill()
+        client.finish()
+        # One stays, of the emulated host, if the client came that far.
+        assert client.do("fds") in ("3", "4"), client.do("fds")
+        client.end()
+        host.tool(SERVER, "sh", "-c", f"xenstore-rm {NAME} 2>&- || :")
+
+
+def kill_client_in_setup(host, pairing, n):
+    """A client dies at any step; the next one finds a server that serves."""
+    server = host.end(SERVER, pairing[0])
+    server.do("server", CLIENT, NAME, 4096, 65536)
+    server.do("persist", 1)
+    for _ in range(n):
+        victim = host.end(CLIENT, pairing[1]).remember_pid()
+        victim.start("visits", SOON, SERVER, PATH)
+        for _ in range(RANDOM.randrange(3)):
+            server.do("is_open")
+        time.sleep(RANDOM.random() * 0.01)
+        victim.kill()
+        client = host.end(CLIENT, pairing[1])
+        wait_for("no client can connect any more", lambda: not client.do(
+            "client", SERVER, PATH).startswith("NULL"))
+        equal("is_open", server.do("is_open"), "1")
+        for end in (server, client):
+            end.do("rewind")
+        # What was left unread is fault 12's matter, not this one's.
+        client.do("read", 65536)
+        equal("write", client.do("write", 100), "100")
+        equal("read", server.do("read", 200), "100")
+        client.do("close")
+        client.end()
+
+
+def destroy(host, pairing, _n):
+    """The domain of either end: nobody tells the other, as on Xen, but its
+    calls work on what is mapped, and close() gives everything back."""
+    for victim_id, survivor_id in ((SERVER, CLIENT), (CLIENT, SERVER)):
+        ends = dict(zip((SERVER, CLIENT), pair(host, pairing)))
+        connect(ends[SERVER], ends[CLIENT])
+        ends[victim_id].do("write", 5)
+        survivor = ends[survivor_id]
+        host.run("destroy", victim_id)
+        equal("read", survivor.do("read", 10), "5")
+        answer = survivor.do("write", 10)
+        assert answer in ("10", "-1 EPIPE", "-1 EHOSTDOWN"), answer
+        survivor.do("close")
+        equal("held", host.held(survivor_id)["pages_mapped"], 0)
+        equal("held", host.held(survivor_id)["pages_shared"], 0)
+        equal("held", host.held(survivor_id)["ports"], 0)
+        survivor.end()
+        wait_for("the dead domain stays",
+                 lambda: victim_id not in host.state())
+        host.create(victim_id)
+
+
+def state_of_host(host, host_pid):
+    with_counts = {d: {k: v for k, v in s.items() if k != "events"}
+                   for d, s in host.state().items()}
+    return (with_counts, len(open_files(host_pid)),
+            host.tool(0, "xenstore-ls", "-fp"))
+
+
+def cycles(host, pairing, n):
+    """Set up, use, close, over and over: nothing is left, here or there."""
+    server, client = pair(host, pairing)
+    # 4.17's leaves large rings to the end of the process: fault 5.
+    sizes = ((0, 0), (0, 8192), (65536, 65536)) if "distro" not in pairing \
+        else ((0, 0),)
+    host_pid = host.pid()
+    before = None
+    for i in range(n + 1):
+        connect(server, client, *sizes[i % len(sizes)])
+        equal("write", server.do("write", 7), "7")
+        equal("read", client.do("read", 9), "7")
+        first, last = (server, client) if i & 1 else (client, server)
+        first.do("close")
+        last.do("close")
+        if i == 0:
+            fds = [end.do("fds") for end in (server, client)]
+            wait_for("tools stay", lambda: host.state()[0]["processes"] == 0)
+            before = state_of_host(host, host_pid)
+    equal("descriptors of the ends",
+          [end.do("fds") for end in (server, client)], fds)
+    # The host may not have seen yet that a tool has ended.
+    now = state_of_host(host, host_pid)
+    wait_for(f"the host was {before}, and is {now}",
+             lambda: state_of_host(host, host_pid) == before)
+    for end in (server, client):
+        end.end()
+    nothing_is_held(host)
+
+
+CASES = (descriptor, second_client, inheritance, signals, kill_in_transfer,
+         kill_in_setup, kill_client_in_setup, destroy, cycles)
+RANDOM = random.Random()
+
+
+def main():
+    case = {c.__name__: c for c in CASES}[sys.argv[1].replace("-", "_")]
+    n = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    seed = sys.argv[3] if len(sys.argv) > 3 else str(time.time_ns())
+    for pairing in PAIRINGS:
+        print("server {}, client {}, seed {}".format(*pairing, seed),
+              flush=True)
+        RANDOM.seed(seed)
+        with Host() as host:
+            case(host, pairing, n)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
