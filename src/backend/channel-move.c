@@ -167,6 +167,18 @@ int channel_resume_chunk(struct channel *c, bool same_ring)
 	return put_chunk(c, &n);
 }
 
+void channel_take_back(struct channel *c)
+{
+	size_t n;
+
+	if (!link_is_up(&c->link) ||
+	    spool_state(c->spool)->chunk_step != SPOOL_IDLE ||
+	    console_ring_recall(&c->ring, spool_chunk(c->spool), &n))
+		return;
+	if (n)
+		spool_chunk_return(c->spool, n);
+}
+
 void channel_drain(struct channel *c)
 {
 	struct turn turn = { 0 };

@@ -60,6 +60,9 @@ enum move_result channel_move_bytes(struct channel *c);
 /* All that is in the ring, as far as there is room; before it is let go. */
 void channel_drain(struct channel *c);
 
+/* What the guest has not read of its ring is kept for the next ring. */
+void channel_take_back(struct channel *c);
+
 /* A chunk towards the guest that a former process had begun. 0 or
  * CONSOLE_RING_CORRUPT. */
 int channel_resume_chunk(struct channel *c, bool same_ring);

@@ -147,6 +147,14 @@ static void unlink_guest(struct channel *c)
 	spool_publish(c->spool, &st);
 }
 
+/* In order: nothing of either direction is lost with the ring. */
+static void let_guest_go(struct channel *c)
+{
+	channel_drain(c);
+	channel_take_back(c);
+	unlink_guest(c);
+}
+
 void channel_quarantine(struct channel *c, const char *why)
 {
 	struct spool_state st;
@@ -229,8 +237,7 @@ static bool connect_guest(struct channel *c, const struct channel_view *v)
 		if (v->ring_ref == c->link.ring_ref &&
 		    v->port == c->link.remote_port)
 			return true;
-		channel_drain(c);
-		unlink_guest(c);
+		let_guest_go(c);
 	}
 	if (c->failed_ref == v->ring_ref && c->failed_port == v->port)
 		return false;
@@ -260,8 +267,7 @@ static void offer(struct channel *c, const struct channel_view *v)
 			 (v->guest == CONSOLE_STATE_INITIALISED ||
 			  v->guest == CONSOLE_STATE_CONNECTED);
 
-	channel_drain(c);
-	unlink_guest(c);
+	let_guest_go(c);
 	c->failed_ref = c->failed_port = 0;
 	c->resuming &= connected;
 	/* A guest must not wait because a client cannot be served. */
@@ -286,8 +292,7 @@ static void connect_and_tell(struct channel *c, const struct channel_view *v)
 
 static void close_guest(struct channel *c, const struct channel_view *v)
 {
-	channel_drain(c);
-	unlink_guest(c);
+	let_guest_go(c);
 	if (v->backend != CONSOLE_STATE_CLOSED)
 		write_state(c, CONSOLE_STATE_CLOSED);
 	set_state(c, CHANNEL_CLOSED);
@@ -506,8 +511,7 @@ void channel_get_status(const struct channel *c, struct channel_status *out)
 
 void channel_leave(struct channel *c)
 {
-	channel_drain(c);
-	unlink_guest(c);
+	let_guest_go(c);
 	spool_unlink(c->spool);
 	c->state = CHANNEL_CLOSED;
 	c->leaving = true;

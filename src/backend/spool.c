@@ -348,6 +348,18 @@ void spool_chunk_done(struct spool *s)
 	spool_publish(s, &next);
 }
 
+void spool_chunk_return(struct spool *s, size_t n)
+{
+	struct spool_state next = *spool_state(s);
+
+	assert(next.chunk_step == SPOOL_IDLE && n && n <= SPOOL_CHUNK);
+	next.to_guest -= n < next.to_guest ? n : next.to_guest;
+	next.chunk_step = SPOOL_READY;
+	next.chunk_len = (uint32_t)n;
+	next.chunk_in_prod = 0;
+	spool_publish(s, &next);
+}
+
 size_t spool_chunk_got(const struct spool *s)
 {
 	size_t n = spool_state(s)->chunk_len;

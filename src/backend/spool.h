@@ -130,6 +130,10 @@ void spool_chunk_begin(struct spool *s, size_t n);
 void spool_chunk_ready(struct spool *s, size_t n, uint32_t in_prod);
 void spool_chunk_done(struct spool *s);
 
+/* n bytes of spool_chunk() have come back from a ring that is given up, and
+ * are ready for the next. Only while no chunk is on its way. */
+void spool_chunk_return(struct spool *s, size_t n);
+
 /*
  * How much of a chunk that a former process was reading has been read: up to
  * the last byte that is not what it was before.

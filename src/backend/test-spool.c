@@ -234,6 +234,29 @@ static void whether_a_chunk_was_read_is_seen_in_it(void **state)
 	spool_free(s);
 }
 
+static void what_comes_back_from_a_ring_is_kept_for_the_next(void **state)
+{
+	struct spool *s = open_spool(ID, LIMIT);
+
+	memset(spool_chunk_before(s), 0xff, 5);
+	spool_chunk_begin(s, 5);
+	memcpy(spool_chunk(s), "hello", 5);
+	spool_chunk_ready(s, 5, 0);
+	spool_chunk_done(s);
+	memcpy(spool_chunk(s), "lo", 2);
+	spool_chunk_return(s, 2);
+	spool_free(s);
+
+	s = open_spool(ID, LIMIT);
+	assert_int_equal(spool_state(s)->chunk_step, SPOOL_READY);
+	assert_int_equal(spool_state(s)->chunk_len, 2);
+	assert_memory_equal(spool_chunk(s), "lo", 2);
+	assert_int_equal(spool_state(s)->to_guest, 3);
+	spool_chunk_done(s);
+	assert_int_equal(spool_state(s)->to_guest, 5);
+	spool_free(s);
+}
+
 /*
  * A ring of 2^32 bytes of the stream, of which *given_back says how many the
  * backend no longer needs: the loop of the backend, killed anywhere.
@@ -327,6 +350,7 @@ int main(void)
 		T(skipping_the_newest_moves_the_ring_on),
 		T(an_emptied_backlog_gives_its_memory_back),
 		T(whether_a_chunk_was_read_is_seen_in_it),
+		T(what_comes_back_from_a_ring_is_kept_for_the_next),
 		T(a_kill_loses_nothing_and_repeats_one_chunk_at_most),
 	};
 

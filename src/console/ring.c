@@ -143,6 +143,21 @@ int console_ring_write(struct console_ring *r, const void *src, size_t len,
 	return 0;
 }
 
+int console_ring_recall(struct console_ring *r, void *dst, size_t *n_r)
+{
+	struct bytering unread;
+
+	if (bytering_refresh_space(&r->tx))
+		return CONSOLE_RING_CORRUPT;
+	/* As the peer's end sees it. */
+	unread = r->tx;
+	unread.own = r->tx.peer;
+	unread.peer = r->tx.own;
+	*n_r = bytering_ready(&unread);
+	bytering_copy_out(&unread, dst, (uint32_t)*n_r);
+	return 0;
+}
+
 void console_ring_set_connection(struct console_ring *r,
 				 enum console_connection c)
 {

@@ -113,6 +113,13 @@ int console_ring_space(struct console_ring *r, size_t *n_r);
 int console_ring_write(struct console_ring *r, const void *src, size_t len,
 		       size_t *n_r);
 
+/*
+ * Copies what we wrote and the peer has not read, CONSOLE_RING_OUT_SIZE bytes at
+ * most, out of the ring: for an end that lets go of it. The peer may have
+ * written over it, to its own loss. 0 or CONSOLE_RING_CORRUPT.
+ */
+int console_ring_recall(struct console_ring *r, void *dst, size_t *n_r);
+
 /* Backend: what the guest is told about us. */
 void console_ring_set_connection(struct console_ring *r,
 				 enum console_connection c);

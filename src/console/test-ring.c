@@ -115,6 +115,23 @@ static void peeked_bytes_stay_until_they_are_consumed(void **state)
 	assert_memory_equal(buf, "cdef", 4);
 }
 
+static void what_the_peer_has_not_read_can_be_taken_back(void **state)
+{
+	char buf[CONSOLE_RING_OUT_SIZE];
+	struct pair p;
+	size_t n;
+
+	pair_init(&p, UINT32_MAX - 2, 0);
+	put(&p.backend, "abcdef", 6);
+	assert_int_equal(get(&p.guest, buf, 2), 2);
+	assert_int_equal(console_ring_recall(&p.backend, buf, &n), 0);
+	assert_int_equal(n, 4);
+	assert_memory_equal(buf, "cdef", 4);
+	shm_store_u32(&p.page.in_cons, 77);
+	assert_int_equal(console_ring_recall(&p.backend, buf, &n),
+			 CONSOLE_RING_CORRUPT);
+}
+
 static void an_out_prod_beyond_the_ring_is_corrupt(void **state)
 {
 	struct pair p;
@@ -235,6 +252,7 @@ int main(void)
 		cmocka_unit_test(each_end_reads_what_the_other_wrote),
 		cmocka_unit_test(a_full_ring_takes_nothing_and_loses_nothing),
 		cmocka_unit_test(peeked_bytes_stay_until_they_are_consumed),
+		cmocka_unit_test(what_the_peer_has_not_read_can_be_taken_back),
 		cmocka_unit_test(an_out_prod_beyond_the_ring_is_corrupt),
 		cmocka_unit_test(an_in_cons_that_was_never_produced_is_corrupt),
 		cmocka_unit_test(
