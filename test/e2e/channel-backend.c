@@ -181,8 +181,7 @@ static bool turn(struct backend *b)
 
 	poll(fds, 3, -1);
 	if (fds[0].revents) {
-		_cleanup_free_ char **event = xs_check_watch(b->xs);
-
+		free(xs_check_watch(b->xs));
 		if (!follow(b))
 			return false;
 	}
