@@ -104,6 +104,16 @@ class Host:
             children = f.read().split()
         return int(children[0]) if children else self.daemon.pid
 
+    def keepers_child(self):
+        """With --keeper, the process that serves."""
+        pid = self.daemon_pid()
+
+        def child():
+            with open(f"/proc/{pid}/task/{pid}/children",
+                      encoding="ascii") as f:
+                return f.read().split()
+        return int(wait_for("the keeper's daemon", child)[0])
+
     def kill_daemon(self, signum=signal.SIGKILL):
         os.kill(self.daemon_pid(), signum)
         self.daemon.wait(LONG)

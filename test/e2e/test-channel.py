@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Channels from end to end: toolstack, daemon, guest and clients."""
+import hashlib
 import json
 import os
 import signal
@@ -328,6 +329,44 @@ def list_and_events_tell_what_happens(host):
                     "client-close", "closing", "closed", "detach"], seen
     host.kill_daemon()
     assert events.wait() == 0
+
+
+def first_boot_document_and_agent_of_the_guest_side(host):
+    """Both programs of ours, with the daemon killed in the middle."""
+    host.start_daemon("--keeper")
+    host.create(1)
+    config = host.attach(1, "org.example.config")
+    host.attach(1, "org.example.agent", "--pty")
+    document = stream(100000)
+    client = Client(config)
+    client.send(document[:50000])
+    reader = host.popen(1, os.environ["XENCHAN"], "channel", "open", "--dir",
+                        host.dir + "/guest", "org.example.config", "--exec",
+                        "sh", "-c", "head -c 100000 | sha256sum | cut -c-64")
+    os.kill(host.keepers_child(), signal.SIGKILL)
+    client.send(document[50000:])
+    assert client.receive(65).decode() == (
+        hashlib.sha256(document).hexdigest() + "\n")
+    assert reader.wait() == 0
+
+    agents = host.dir + "/agents"
+    os.mkdir(agents)
+    with open(agents + "/org.example.agent", "w", encoding="ascii") as f:
+        f.write("#!/bin/sh\nwhile read -r q; do echo \"answer $q\"; done\n")
+        os.chmod(f.fileno(), 0o755)
+    host.popen(1, os.environ["XENCHAN"], "channel", "serve", "--dir",
+               host.dir + "/guest", "--agents", agents,
+               stderr=subprocess.DEVNULL)
+    e = host.await_entry(1, "org.example.agent", backend="connected",
+                         guest="open")
+    client = Client(e["path"])
+    for i in range(1000):
+        if i % 250 == 100:
+            os.kill(host.keepers_child(), signal.SIGKILL)
+        client.send(b"%d\n" % i)
+        want = b"answer %d\n" % i
+        assert client.receive(len(want)) == want
+    client.close()
 
 
 def two_daemons_do_not_share_a_directory(host):

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Many channels of one daemon, and one channel many times."""
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from channel_host import Client, run, stream, wait_for
+
+GUESTS = int(os.environ.get("CHANNEL_GUESTS", 200))
+CYCLES = int(os.environ.get("CHANNEL_CYCLES", 1000))
+DEVICES = range(1, 8)
+
+
+def memory_kib(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+        return next(int(l.split()[1]) for l in f if l.startswith("Pss:"))
+
+
+def cpu_ticks(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def fds(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def all_guests_with_all_channels(host):
+    host.start_daemon()
+    pid = host.daemon_pid()
+    before = memory_kib(pid), fds(pid)
+    guests = range(1, GUESTS + 1)
+    for g in guests:
+        host.create(g)
+
+    def attach_all(g):
+        return [host.attach(g, f"c{k}") for k in DEVICES]
+
+    with ThreadPoolExecutor(8) as pool:
+        paths = [p for ps in pool.map(attach_all, guests) for p in ps]
+        for g in guests:
+            host.popen(g, os.environ["CHANNEL_CROWD"], "7")
+        wait_for("all to connect", lambda: all(
+            e["frontend"] == e["backend"] == "connected"
+            for e in host.list()), 600)
+        n = len(paths)
+        assert n == 7 * GUESTS
+        after = memory_kib(pid), fds(pid)
+        ticks = cpu_ticks(pid)
+        time.sleep(10)
+        used = (cpu_ticks(pid) - ticks) / os.sysconf("SC_CLK_TCK") / 10
+        print(f"     {n} channels, idle: {(after[0] - before[0]) / n:.1f} KiB "
+              f"and {(after[1] - before[1]) / n:.1f} descriptors a channel, "
+              f"{100 * used:.2f} % of a processor in all")
+        assert (after[0] - before[0]) / n < 32
+        assert (after[1] - before[1]) / n <= 3
+
+        def exchange(i):
+            client = Client(paths[i])
+            data = stream(16384, i)
+            same = client.exchange(data) == data
+            client.close()
+            return same
+
+        assert all(pool.map(exchange, range(n)))
+    assert sum(int(e["from-guest"]) for e in host.list()) == n * 16384
+
+
+def one_channel_a_thousand_times(host):
+    host.start_daemon()
+    host.create(1)
+    pid = host.daemon_pid()
+    resources = []
+    for i in range(CYCLES):
+        path = host.attach(1, "a", *(["--pty"] if i % 2 else []))
+        guest = host.front(1, 1, "--echo")
+        host.connected(1, 1)
+        if i % 2:
+            path = host.entry(1, "a")["path"]
+        client = Client(path)
+        data = stream(1000, i)
+        assert client.exchange(data) == data
+        client.close()
+        host.detach(1, "a")
+        guest.wait()
+        host.processes.remove(guest)
+        if i in (CYCLES // 10, CYCLES - 1):
+            wait_for("the spool to go", lambda: sorted(
+                os.listdir(host.run_dir)) == ["control", "lock"])
+            resources.append((fds(pid), memory_kib(pid)))
+    assert resources[1][0] == resources[0][0], "descriptors leak"
+    assert resources[1][1] <= resources[0][1] + 512, "memory leaks"
+    assert host.read("/libxl/1") is None
+    assert host.read("/local/domain/0/backend/console/1") is None
+
+
+TESTS = [all_guests_with_all_channels, one_channel_a_thousand_times]
+
+if __name__ == "__main__":
+    run(TESTS)
