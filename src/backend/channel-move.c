@@ -202,8 +202,9 @@ static void set_wants(struct channel *c, bool room)
 			  c->client_full && spool_used(c->spool));
 }
 
-static int move_with_guest(struct channel *c, struct turn *turn, bool *room)
+static int move_both_ways(struct channel *c, struct turn *turn, bool *room)
 {
+	size_t space;
 	int err = take_from_guest(c, turn);
 
 	if (err)
@@ -214,6 +215,18 @@ static int move_with_guest(struct channel *c, struct turn *turn, bool *room)
 	err = take_from_guest(c, turn);
 	if (!err && c->sink)
 		err = give_to_guest(c, turn, room);
+	else if (!err)
+		err = console_ring_space(&c->ring, &space);
+	return err;
+}
+
+static int move_with_guest(struct channel *c, struct turn *turn, bool *room)
+{
+	uint32_t out_prod = c->ring.rx.peer, in_cons = c->ring.tx.peer;
+	int err = move_both_ways(c, turn, room);
+
+	c->progress += c->ring.rx.peer != out_prod;
+	c->progress += c->ring.tx.peer != in_cons;
 	return err;
 }
 

@@ -9,14 +9,18 @@
 #include "backend/spool.h"
 #include "backend/traffic-log.h"
 
-/* Events of a guest within a window, beyond which it has to wait. */
+/*
+ * Events of a guest within a window, beyond which it has to wait: in all, and
+ * beyond two for each time that it had moved an index, one for each direction.
+ */
 #define STORM_WINDOW_MS 200
-#define STORM_EVENTS 1000 /* that brought something */
-#define STORM_USELESS 30  /* that brought nothing */
+#define STORM_EVENTS 10000
+#define STORM_USELESS 30
 
 struct storm {
 	uint64_t since_ms;
-	unsigned int n, n_useless;
+	unsigned int n;
+	uint64_t progress; /* what the channel's was when it began */
 	bool throttled;
 };
 
@@ -35,11 +39,12 @@ struct channel {
 	struct link link;
 	struct console_ring ring; /* valid while the link is up */
 
-	bool resuming;    /* the ring may be one of a former process */
-	bool guest_open;  /* as it last said */
-	bool events_seen; /* since the last poll */
-	bool silent;      /* it wrote without an event */
-	bool client_full; /* the last write to the client was refused */
+	uint64_t progress; /* how often the guest was seen to move an index */
+	bool resuming;     /* the ring may be one of a former process */
+	bool guest_open;   /* as it last said */
+	bool events_seen;  /* since the last poll */
+	bool silent;       /* it wrote without an event */
+	bool client_full;  /* the last write to the client was refused */
 	uint32_t failed_ref, failed_port; /* not to be tried again */
 	struct storm storm;
 	struct log_limit log_limit;

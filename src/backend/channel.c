@@ -408,13 +408,16 @@ void channel_move(struct channel *c)
 }
 
 /* Counts an event; false: too many. */
-static bool storm_allows(struct storm *s, uint64_t now, bool useless)
+static bool storm_allows(struct channel *c)
 {
+	struct storm *s = &c->storm;
+	uint64_t now = now_ms(c);
+
 	if (now - s->since_ms >= STORM_WINDOW_MS)
-		*s = (struct storm){ .since_ms = now };
+		*s = (struct storm){ .since_ms = now, .progress = c->progress };
 	s->n++;
-	s->n_useless += useless;
-	s->throttled = s->n > STORM_EVENTS || s->n_useless > STORM_USELESS;
+	s->throttled = s->n > STORM_EVENTS ||
+		       s->n > STORM_USELESS + 2 * (c->progress - s->progress);
 	return !s->throttled;
 }
 
@@ -436,7 +439,7 @@ bool channel_event(struct channel *c)
 	}
 	if (m == MOVE_MORE)
 		c->host->again(c->host->userdata, c->owner);
-	if (storm_allows(&c->storm, now_ms(c), m == MOVE_NOTHING))
+	if (storm_allows(c))
 		return true;
 	if (log_allowed(&c->log_limit, now_ms(c)))
 		log_warning("%s: the guest sends too many events",

@@ -228,21 +228,24 @@ static int prepare_backend_domain(const struct attachment *a)
 	return make_directory(a, root.s, &owned, 1);
 }
 
-static int check_duplicates(const struct toolstack_list *all,
+static int check_duplicates(struct xs_handle *xs,
+			    const struct toolstack_list *own,
 			    const struct toolstack_spec *s)
 {
-	for (size_t i = 0; i < all->n_channels; i++) {
-		const struct toolstack_channel *c = &all->channels[i];
+	bool found = false;
+	int r = 0;
 
-		if (c->domid == s->domid && !strcmp(c->name, s->name) &&
-		    !toolstack_is_leftover(c))
+	for (size_t i = 0; i < own->n_channels; i++) {
+		const struct toolstack_channel *c = &own->channels[i];
+
+		if (!strcmp(c->name, s->name) && !toolstack_is_leftover(c))
 			return TOOLSTACK_DUPLICATE_NAME;
-		if (s->path && c->backend == s->backend && c->has_kind &&
-		    c->kind == CONSOLE_SOCKET && !strcmp(c->path, s->path) &&
-		    !toolstack_is_leftover(c))
-			return TOOLSTACK_DUPLICATE_PATH;
 	}
-	return 0;
+	if (s->path)
+		r = toolstack_find_path(xs, s->backend, s->path, &found);
+	if (r)
+		return r;
+	return found ? TOOLSTACK_DUPLICATE_PATH : 0;
 }
 
 static bool exists(struct xs_handle *xs, xs_transaction_t t, const char *path)
@@ -318,15 +321,15 @@ static void attachment_init(struct attachment *a, struct xs_handle *xs,
 }
 
 /* Closed at both ends, and still there: the device is as good as free. */
-static int remove_leftovers(struct xs_handle *xs, unsigned int domid,
-			    const struct toolstack_list *all)
+static int remove_leftovers(struct xs_handle *xs,
+			    const struct toolstack_list *own)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < all->n_channels && !r; i++) {
-		const struct toolstack_channel *c = &all->channels[i];
+	for (size_t i = 0; i < own->n_channels && !r; i++) {
+		const struct toolstack_channel *c = &own->channels[i];
 
-		if (c->domid == domid && c->ours && toolstack_is_leftover(c))
+		if (c->ours && toolstack_is_leftover(c))
 			r = toolstack_remove_nodes(xs, c->backend, c->domid,
 						   c->device);
 	}
@@ -336,7 +339,7 @@ static int remove_leftovers(struct xs_handle *xs, unsigned int domid,
 int toolstack_attach(struct xs_handle *xs, const struct toolstack_spec *spec,
 		     unsigned int *device)
 {
-	_cleanup_(toolstack_list_deinit) struct toolstack_list all = { 0 };
+	_cleanup_(toolstack_list_deinit) struct toolstack_list own = { 0 };
 	struct attachment a;
 	int r = check_spec(spec);
 
@@ -345,11 +348,11 @@ int toolstack_attach(struct xs_handle *xs, const struct toolstack_spec *spec,
 	if (!r && !toolstack_domain_exists(xs, spec->backend))
 		r = TOOLSTACK_NO_BACKEND;
 	if (!r)
-		r = toolstack_list(xs, -1, &all);
+		r = toolstack_list(xs, (int)spec->domid, &own);
 	if (!r)
-		r = check_duplicates(&all, spec);
+		r = check_duplicates(xs, &own, spec);
 	if (!r)
-		r = remove_leftovers(xs, spec->domid, &all);
+		r = remove_leftovers(xs, &own);
 	if (r)
 		return r;
 	attachment_init(&a, xs, spec, 0);

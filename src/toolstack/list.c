@@ -258,6 +258,58 @@ int toolstack_list(struct xs_handle *xs, int domid, struct toolstack_list *out)
 	return 0;
 }
 
+/* Only the paths are read: this is done for each of many attachments. */
+static int find_path_of_domain(struct xs_handle *xs, unsigned int backend,
+			       unsigned int domid, const char *path,
+			       bool *found)
+{
+	_cleanup_free_ char **devices = NULL;
+	struct console_path root, dir;
+	unsigned int n;
+	int r;
+
+	snprintf(dir.s, sizeof(dir.s), "%.80s/%u",
+		 console_backend_root(&root, backend), domid);
+	r = read_directory(xs, dir.s, &devices, &n);
+	for (unsigned int i = 0; i < n && !r && !*found; i++) {
+		struct toolstack_channel c = { .backend = backend,
+					       .domid = domid };
+		uint32_t device;
+
+		if (parse_u32(devices[i], 9999, &device) || !device)
+			continue;
+		c.device = device;
+		r = read_backend(xs, &c, CONSOLE_BE_PATH, &c.path);
+		if (!r && !strcmp(c.path, path)) {
+			r = read_states(xs, &c);
+			*found = !r && !toolstack_is_leftover(&c);
+		}
+		channel_deinit(&c);
+	}
+	return r;
+}
+
+int toolstack_find_path(struct xs_handle *xs, unsigned int backend,
+			const char *path, bool *found)
+{
+	_cleanup_free_ char **domains = NULL;
+	struct console_path root;
+	unsigned int n;
+	int r;
+
+	*found = false;
+	console_backend_root(&root, backend);
+	r = read_directory(xs, root.s, &domains, &n);
+	for (unsigned int i = 0; i < n && !r && !*found; i++) {
+		unsigned int domid;
+
+		if (!parse_domid(domains[i], &domid))
+			r = find_path_of_domain(xs, backend, domid, path,
+						found);
+	}
+	return r;
+}
+
 const struct toolstack_channel *
 toolstack_list_find(const struct toolstack_list *list, unsigned int domid,
 		    const char *name)

@@ -26,6 +26,10 @@ int toolstack_read_state(struct xs_handle *xs, xs_transaction_t t,
 /* Detached and closed at both ends, or the guest's end is gone. */
 bool toolstack_is_leftover(const struct toolstack_channel *c);
 
+/* Has a channel of this backend domain this path, and is no leftover? */
+int toolstack_find_path(struct xs_handle *xs, unsigned int backend,
+			const char *path, bool *found);
+
 int toolstack_remove_nodes_in(struct xs_handle *xs, xs_transaction_t t,
 			      unsigned int backend, unsigned int domid,
 			      unsigned int device);

@@ -91,6 +91,18 @@ def storm_of_events_is_rate_limited(host):
     assert Client(path).exchange(data) == data
 
 
+def busy_guest_is_not_taken_for_a_storm(host):
+    start(host)
+    path = host.attach(1, "a")
+    host.front(1, 1, "--echo")
+    host.connected(1, 1)
+    client = Client(path)
+    for _ in range(3000):
+        assert client.exchange(b"q") == b"q"
+    assert client.exchange(stream(1 << 20)) == stream(1 << 20)
+    assert "too many events" not in host.log()
+
+
 def flood_without_a_client_is_bounded(host):
     start(host)
     path = host.attach(1, "a", "--overflow", "drop-oldest", "--limit", "64K")
