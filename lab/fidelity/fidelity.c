@@ -92,7 +92,7 @@ static void open_tty(struct agent *a)
 static void start_agent(struct agent *a)
 {
 	int to[2], from[2];
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0 ||
 	    (pid = fork()) < 0)
