@@ -22,6 +22,7 @@ packages() {
 	build     xenstore-utils        xenstore-ls and others, shown by ./demo
 	test      libcmocka-dev         unit tests
 	test      clang                 the second compiler
+	test      g++                   the public header in C++
 	test      clang-format          layout of the sources
 	test      valgrind              memory errors in the unit tests
 	test      mandoc                lint of the manual pages
