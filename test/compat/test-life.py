@@ -307,6 +307,9 @@ def main():
         RANDOM.seed(seed)
         with Host() as host:
             case(host, pairing, n)
+            for end in host.ends:
+                if end.process.poll() is None:
+                    end.end()
     return 0
 
 

@@ -90,6 +90,8 @@ class End:
             raise
         finally:
             self.process.stdout.close()
+        status = self.process.returncode
+        assert status == 0, f"{self.name} ended with {status}"
 
 
 def open_files(pid):
