@@ -12,6 +12,9 @@
 /* A whole ring of the size that `listen` makes by default. */
 #define BUFFER_SIZE ((size_t)256 << 10)
 
+/* How often to look whether the peer's domain is there: no event tells. */
+#define LOOK_MS 500
+
 /* libxenvchan_is_open() of a server that no client has come to */
 #define NO_CLIENT_YET 2
 
@@ -24,6 +27,12 @@ static bool buffer_empty(const struct pump_buffer *b)
 static bool is_transient(int err)
 {
 	return err == EAGAIN || err == EWOULDBLOCK || err == EINTR;
+}
+
+/* Whether this is how calls say that the peer has gone, in whatever way. */
+static bool is_end(int err)
+{
+	return err == EPIPE || err == EHOSTDOWN;
 }
 
 /* Takes the event that made the vchan's descriptor readable. */
@@ -80,8 +89,8 @@ static int send_some(struct pump *p)
 		return r;
 	n = libxenvchan_write(p->vchan, p->tx.data + p->tx.from,
 			      p->tx.to - p->tx.from);
-	if (n < 0) /* of a close, the receiving direction tells */
-		return errno == EPIPE ? 0 : -errno;
+	if (n < 0) /* of an end, the receiving direction tells */
+		return is_end(errno) ? 0 : -errno;
 	p->tx.from += (size_t)n;
 	p->sent += (uint64_t)n;
 	return 0;
@@ -103,7 +112,7 @@ static int fill_from_vchan(struct pump *p)
 	p->rx.to = n > 0 ? (size_t)n : 0;
 	if (n >= 0)
 		return 0;
-	if (errno != EPIPE)
+	if (!is_end(errno))
 		return -errno;
 	p->rx_ended = true;
 	return 0;
@@ -150,15 +159,19 @@ static bool is_done_sending(struct pump *p)
 	       libxenvchan_is_open(p->vchan) != NO_CLIENT_YET;
 }
 
-/* The peer has closed. Was there more that it should have got? */
+/* The peer has gone. Was there more that it should have got, or given? */
 static int judge_close(struct pump *p)
 {
+	enum libxenvchan_state state = libxenvchan_state(p->vchan);
 	int r = fill_from_input(p);
 
 	if (r)
 		return r;
-	return buffer_empty(&p->tx) && ring_is_empty(p) ? PUMP_DONE
-							: PUMP_UNDELIVERED;
+	if (!buffer_empty(&p->tx) || !ring_is_empty(p))
+		return PUMP_UNDELIVERED;
+	return state == LIBXENVCHAN_DIED || state == LIBXENVCHAN_GONE
+		       ? PUMP_PEER_DIED
+		       : PUMP_DONE;
 }
 
 /* Sleeps until one of the places where bytes are stuck moves on. */
@@ -173,14 +186,18 @@ static int pause_pump(struct pump *p)
 		{ reads_in ? p->in : -1, POLLIN, 0 },
 		{ writes_out ? p->out : -1, POLLOUT, 0 },
 	};
-	int timeout = p->progress->on ? PROGRESS_INTERVAL_MS : -1;
+	int timeout = p->progress->on ? PROGRESS_INTERVAL_MS : LOOK_MS;
+	int n;
 
 	if (p->rx_behind && !writes_out)
 		timeout = 0;
-	if (poll(fds, sizeof(fds) / sizeof(*fds), timeout) < 0)
+	n = poll(fds, sizeof(fds) / sizeof(*fds), timeout);
+	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (fds[1].revents)
 		return PUMP_STOPPED;
+	if (n == 0 && timeout && libxenvchan_poll(p->vchan, 0, 0) < 0)
+		return errno == EINTR ? 0 : -errno;
 	return fds[0].revents ? take_event(p) : 0;
 }
 

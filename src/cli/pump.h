@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "cli/progress.h"
-#include "libxenvchan.h"
+#include "libxenvchan-ext.h"
 
 /* What the end of `in` means. */
 enum pump_eof {
@@ -39,6 +39,9 @@ enum pump_result {
 	PUMP_NO_CLIENT,
 	/* The peer closed before it had taken all that was to be sent. */
 	PUMP_UNDELIVERED,
+	/* The peer's process or domain ended without closing, as far as that can
+	 * be known: what was received may be cut short. */
+	PUMP_PEER_DIED,
 	/* `in` or `out` failed; errno in `error`. */
 	PUMP_IN_FAILED,
 	PUMP_OUT_FAILED,

@@ -343,14 +343,24 @@ static void a_peer_that_leaves_before_the_end_of_input_is_told_of(void **state)
 	assert_int_equal(finish(w), PUMP_UNDELIVERED);
 }
 
-static void a_killed_peer_ends_it(void **state)
+static void a_killed_peer_is_told_of(void **state)
 {
 	struct world *w = *state;
 
 	join(w);
 	start(w);
 	fake_host_kill_process(CLIENT, 0);
-	assert_int_equal(finish(w), PUMP_DONE);
+	assert_int_equal(finish(w), PUMP_PEER_DIED);
+}
+
+static void the_end_of_the_peers_domain_is_told_of(void **state)
+{
+	struct world *w = *state;
+
+	join(w);
+	start(w);
+	assert_int_equal(fake_host_destroy(CLIENT), 0);
+	assert_int_equal(finish(w), PUMP_PEER_DIED);
 }
 
 static void a_broken_output_is_told_of(void **state)
@@ -491,7 +501,8 @@ int main(void)
 		WITH_WORLD(a_peer_that_leaves_bytes_in_the_ring_is_told_of),
 		WITH_WORLD(
 			a_peer_that_leaves_before_the_end_of_input_is_told_of),
-		WITH_WORLD(a_killed_peer_ends_it),
+		WITH_WORLD(a_killed_peer_is_told_of),
+		WITH_WORLD(the_end_of_the_peers_domain_is_told_of),
 		WITH_WORLD(a_broken_output_is_told_of),
 		WITH_WORLD(a_broken_input_is_told_of),
 		WITH_WORLD(a_peer_that_breaks_the_protocol_ends_it),

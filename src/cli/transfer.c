@@ -73,6 +73,13 @@ static int say_result(struct transfer *t, const struct pump *p, int r)
 				   "were put into the ring); send it again: %s",
 				   o->command, o->domain, o->path, bytes,
 				   strerror(EPIPE));
+	case PUMP_PEER_DIED:
+		format_bytes(bytes, sizeof(bytes), p->received);
+		return say_failure("%s: domain %u, path %s: the peer was "
+				   "killed, or its domain ended: what was "
+				   "received (%s) may be incomplete: %s",
+				   o->command, o->domain, o->path, bytes,
+				   strerror(ECONNRESET));
 	case PUMP_IN_FAILED:
 		return say_failure("%s: cannot read standard input: %s",
 				   o->command, strerror(p->error));

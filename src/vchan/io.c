@@ -455,7 +455,7 @@ int libxenvchan_buffer_space(struct libxenvchan *ctrl)
 	int n;
 
 	/* Programs ask a closed vchan how much was left unread. */
-	if (v->is_server && vchan_state_has_ended(state))
+	if (v->is_server && (state == VCHAN_CLOSED || state == VCHAN_DIED))
 		n = (int)v->space_at_end;
 	else
 		n = count(v, state, &outgoing);
