@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "base/parse.h"
 #include "toolstack/channel.h"
+#include "toolstack/persist.h"
 #include "xen/store.h"
 
 /* Watch events and events of guests that one turn of the loop takes. */
@@ -36,6 +37,7 @@
 #define TOKEN_BACKEND "backend"
 #define TOKEN_FRONTEND "frontend"
 #define TOKEN_RELEASE "release"
+#define TOKEN_INTRODUCE "introduce"
 
 struct address {
 	unsigned int domid, device;
@@ -407,6 +409,21 @@ static void on_release(struct server *s)
 	s->scan = true;
 }
 
+static void say_not_attached(unsigned int domid, const char *name, int r)
+{
+	log_warning("domain %u: cannot attach its channel %s again: %s", domid,
+		    name, r > 0 ? toolstack_error_text(r) : strerror(-r));
+}
+
+/* A domain came to life: it may be one that had channels before it rebooted. */
+static void on_introduce(struct server *s)
+{
+	int r = toolstack_attach_persistent(s->host.xs, say_not_attached);
+
+	if (r)
+		log_warning("cannot attach channels again: %s", strerror(-r));
+}
+
 static void on_watch(struct server *s, char **event)
 {
 	const char *token = event[XS_WATCH_TOKEN], *path = event[XS_WATCH_PATH];
@@ -417,6 +434,8 @@ static void on_watch(struct server *s, char **event)
 		on_frontend_path(s, path);
 	else if (!strcmp(token, TOKEN_RELEASE))
 		on_release(s);
+	else if (!strcmp(token, TOKEN_INTRODUCE))
+		on_introduce(s);
 	wake(s);
 }
 
@@ -684,6 +703,10 @@ static int start_loop(struct server *s, const char **what)
 	if (!xs_watch(s->host.xs, console_backend_root(&root, s->host.backend),
 		      TOKEN_BACKEND) ||
 	    !xs_watch(s->host.xs, "@releaseDomain", TOKEN_RELEASE))
+		return -errno;
+	/* The records are the control domain's. The watch fires once now. */
+	if (is_dom0(s) &&
+	    !xs_watch(s->host.xs, "@introduceDomain", TOKEN_INTRODUCE))
 		return -errno;
 	*what = "start";
 	r = pty_watch_new(&s->host.watch, loop);

@@ -12,6 +12,7 @@
 #include "cli/channel-common.h"
 #include "cli/command.h"
 #include "cli/say.h"
+#include "toolstack/persist.h"
 #include "xen/store.h"
 
 #define COMMAND "channel attach"
@@ -39,6 +40,8 @@ static const char help[] =
 	"      --log FILE           append all that passes to FILE\n"
 	"      --signal-client      tell the guest whether there is a client\n"
 	"      --backend DOMAIN     the domain that serves it; default 0\n"
+	"      --persist            attach it again whenever the guest has "
+	"rebooted\n"
 	"      --wait DURATION      wait until the guest has taken it up\n"
 	"  -h, --help               this text\n"
 	"\n"
@@ -55,6 +58,7 @@ enum {
 	OPTION_SIGNAL,
 	OPTION_BACKEND,
 	OPTION_WAIT,
+	OPTION_PERSIST,
 };
 
 static const struct option long_options[] = {
@@ -68,6 +72,7 @@ static const struct option long_options[] = {
 	{ "log", required_argument, NULL, OPTION_LOG },
 	{ "signal-client", no_argument, NULL, OPTION_SIGNAL },
 	{ "backend", required_argument, NULL, OPTION_BACKEND },
+	{ "persist", no_argument, NULL, OPTION_PERSIST },
 	{ "wait", required_argument, NULL, OPTION_WAIT },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -76,7 +81,7 @@ static const struct option long_options[] = {
 struct options {
 	struct toolstack_spec spec;
 	const char *domain, *backend;
-	bool help, pty, wait;
+	bool help, pty, wait, persist;
 	unsigned int wait_ms;
 };
 
@@ -210,6 +215,9 @@ static int parse_option(struct options *o, int option, char **argv)
 	case OPTION_BACKEND:
 		o->backend = optarg;
 		return STATUS_DONE;
+	case OPTION_PERSIST:
+		o->persist = true;
+		return STATUS_DONE;
 	case OPTION_WAIT:
 		return parse_wait(o, optarg);
 	case 'h':
@@ -236,6 +244,10 @@ static int parse(struct options *o, int argc, char **argv)
 		return say_usage(COMMAND, "-d DOMAIN is missing");
 	if (o->pty == (o->spec.kind == CONSOLE_SOCKET))
 		return say_usage(COMMAND, "either --pty or --socket PATH");
+	if (o->persist && o->backend)
+		return say_usage(COMMAND,
+				 "--persist: not with --backend, whose "
+				 "number may change too");
 	return channel_take_name(COMMAND, argc, argv, &o->spec.name);
 }
 
@@ -244,6 +256,8 @@ static int attach(struct xs_handle *xs, struct options *o)
 	unsigned int device;
 	int r = toolstack_attach(xs, &o->spec, &device);
 
+	if (!r && o->persist)
+		r = toolstack_persist(xs, &o->spec);
 	if (!r && o->wait)
 		r = toolstack_await_guest(xs, &o->spec, device, o->wait_ms);
 	return channel_say_result(r, "attach", o->domain, o->spec.name);

@@ -9,6 +9,7 @@
 #include "cli/channel-common.h"
 #include "cli/command.h"
 #include "cli/say.h"
+#include "toolstack/persist.h"
 #include "xen/store.h"
 
 static const char detach_help[] =
@@ -121,7 +122,7 @@ int command_channel_detach(int argc, char **argv)
 			     .long_options = long_options,
 			     .timeout_ms = 15000 };
 	unsigned int domid;
-	int status = parse(&o, ":d:t:h", argc, argv);
+	int r, status = parse(&o, ":d:t:h", argc, argv);
 
 	if (status)
 		return status;
@@ -132,9 +133,11 @@ int command_channel_detach(int argc, char **argv)
 		status = channel_find_domain(xs, o.domain, &domid);
 	if (status)
 		return status;
-	return channel_say_result(
-		toolstack_detach(xs, domid, o.name, o.timeout_ms, o.force),
-		"detach", o.domain, o.name);
+	/* First, so that nobody attaches it again. */
+	r = toolstack_forget(xs, domid, o.name);
+	if (!r)
+		r = toolstack_detach(xs, domid, o.name, o.timeout_ms, o.force);
+	return channel_say_result(r, "detach", o.domain, o.name);
 }
 
 int command_channel_log(int argc, char **argv)

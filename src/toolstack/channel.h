@@ -30,6 +30,7 @@ enum toolstack_error {
 	TOOLSTACK_NOT_OURS,       /* another toolstack's and QEMU's channel */
 	TOOLSTACK_NO_ANSWER,      /* the backend has not closed in time */
 	TOOLSTACK_NOT_TAKEN,      /* the guest has not taken the device up */
+	TOOLSTACK_NO_UUID,        /* the domain has no UUID to be known by */
 	TOOLSTACK_ERROR_N,
 };
 

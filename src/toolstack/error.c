@@ -29,6 +29,8 @@ static const char *const texts[] = {
 		"does xenchanneld run?",
 	[TOOLSTACK_NOT_TAKEN] =
 		"the guest has not taken the channel up in time",
+	[TOOLSTACK_NO_UUID] =
+		"the domain has no UUID by which to know it after a reboot",
 };
 static_assert(sizeof(texts) / sizeof(texts[0]) == TOOLSTACK_ERROR_N,
 	      "a text for each error");

@@ -319,6 +319,9 @@ def list_and_events_tell_what_happens(host):
     host.write("/local/domain/1/device/console/1/guest-open", "1", domid=1)
     host.await_entry(1, "a", guest="open")
     client.close()
+    host.await_entry(1, "a", client="none")
+    host.write("/local/domain/1/device/console/1/guest-open", "0", domid=1)
+    host.await_entry(1, "a", guest="closed")
     host.detach(1, "a")
     seen = []
     while "detach" not in seen:
@@ -326,7 +329,8 @@ def list_and_events_tell_what_happens(host):
         assert (e["domain"], e["device"], e["name"]) == (1, 1, "a")
         seen.append(e["event"] if e["event"] != "state" else e["detail"])
     assert seen == ["waiting", "connected", "client-open", "guest-open",
-                    "client-close", "closing", "closed", "detach"], seen
+                    "client-close", "guest-close", "closing", "closed",
+                    "detach"], seen
     host.kill_daemon()
     assert events.wait() == 0
 
@@ -367,6 +371,31 @@ def first_boot_document_and_agent_of_the_guest_side(host):
         want = b"answer %d\n" % i
         assert client.receive(len(want)) == want
     client.close()
+
+
+def persistent_channel_is_there_again_after_a_reboot(host):
+    host.start_daemon()
+    vm = "/vm/01234567-89ab-cdef-0123-456789abcdef"
+    host.create(1)
+    host.write("/local/domain/1/vm", vm)
+    path = host.attach(1, "a", "--mode", "640", "--persist")
+    host.await_entry(1, "a", backend="init-wait")
+    host.destroy(1)
+    # The emulated host has no UUIDs: the next domain makes the daemon look.
+    host.create(2)
+    host.write("/local/domain/2/vm", vm)
+    host.create(3)
+    wait_for("the channel", lambda: host.list(2))
+    host.await_entry(2, "a", backend="init-wait", path=path)
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o640
+    host.front(2, 1, "--echo")
+    host.connected(2, 1)
+    assert Client(path).exchange(b"again") == b"again"
+    host.detach(2, "a")
+    host.create(4)
+    assert host.list() == []
+    assert host.read("/tool/xenchan/01234567-89ab-cdef-0123-456789abcdef") \
+        is None
 
 
 def two_daemons_do_not_share_a_directory(host):

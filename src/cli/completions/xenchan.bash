@@ -12,7 +12,7 @@ _xenchan_options() {
 	'vchan connect') options=$transfer ;;
 	'channel attach')
 		options='--domain --pty --socket --mode --owner --limit
-			--overflow --log --signal-client --backend --wait --help'
+			--overflow --log --signal-client --backend --persist --wait --help'
 		;;
 	'channel detach') options='--domain --timeout --force --help' ;;
 	'channel events') options='--json --run-dir --help' ;;
