@@ -1,0 +1,136 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# check.sh [selftest|fidelity|traffic|ends|deaths]... - the tests on a real Xen, in as few
+# boots as there are names; without a name, all of them but deaths. One line "ok", "FAIL" or "skip" a
+# test, the counts at the end. Status 77: this machine cannot run them.
+set -u -o pipefail
+cd "$(dirname "$0")/.." || exit 1
+build=./build-check/lab
+logs=$build/logs
+passed=0 failed=0 skipped=0
+
+result() {
+	echo "$*"
+	case $1 in
+	ok) passed=$((passed + 1)) ;;
+	FAIL) failed=$((failed + 1)) ;;
+	skip) skipped=$((skipped + 1)) ;;
+	esac
+}
+
+# boot NAME OPTION...: boot with the payload in $build/payload-NAME
+boot() {
+	local name=$1
+	shift
+	rm -rf "${logs:?}/$name"
+	lab/run-lab.sh -o "$logs/$name" "$@" "$build/payload-$name" >"$logs/$name.log" 2>&1
+}
+
+# payload NAME FILE...
+payload() {
+	local dir=$build/payload-$1
+	shift
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	cp -L "$@" "$dir/"
+}
+
+# The payload's own lines "ok NAME" and "FAIL NAME"; a run that fails without one, or
+# ends before it is through, is a failure of its own.
+adopt_results() {
+	local name=$1 status=$2 before=$failed line
+	while read -r line; do
+		result "${line%% *}" "${line#* }"
+	done < <(sed -nE 's/\r*$//; /^(ok|FAIL|skip) /p' "$logs/$name.log")
+	[ "$status" = 0 ] || [ "$failed" != "$before" ] ||
+		result FAIL "$name: status $status, $(sed -n 's/^xenlab: out of time/out of time/p' "$logs/$name.log")"
+	[ "$failed" = "$before" ] || tail -n 60 "$logs/$name.log"
+}
+
+check_fidelity() {
+	local status=0 name expected
+	payload fidelity lab/fidelity/guest/* lab/fidelity/scripts/*.ops \
+		$build/lab/fidelity/fidelity{,-agent}
+	boot fidelity -n 3 -u 128 -t 450 || status=$?
+	for expected in lab/fidelity/expected/*.txt; do
+		name=$(basename "$expected" .txt)
+		if diff -u "$expected" "$logs/fidelity/$name.txt"; then
+			result ok "fidelity $name ($(grep -c ' -> ' "$expected") operations)"
+		else
+			result FAIL "fidelity $name: real Xen says something else now"
+		fi
+	done
+	adopt_results fidelity $status
+}
+
+# vchan PART: what lab/vchan/guest/dom0.sh has under that name
+vchan() {
+	local status=0 part=$1
+	payload "$part" lab/vchan/guest/* $build/lab/vchan/{vchan-peer,vchan-faults,count-events.so}
+	mkdir "$build/payload-$part/ours"
+	cp -L $build/src/vchan/libxenvchan.so.4.17 "$build/payload-$part/ours/"
+	echo "$part" >"$build/payload-$part/part"
+	boot "$part" -n 2 -u 128 -t 500 || status=$?
+	adopt_results "$part" $status
+}
+
+check_traffic() {
+	vchan traffic
+	[ ! -e $logs/traffic/events.txt ] || sed 's/^/     events: /' $logs/traffic/events.txt
+}
+
+# Not among those that run by themselves while libxenvchan's calls sleep on when the
+# peer's domain is destroyed.
+check_deaths() {
+	vchan deaths
+}
+
+check_ends() {
+	vchan ends
+	cat $logs/ends/faults-*.txt 2>/dev/null | sed 's/^/     /'
+}
+
+check_selftest() {
+	if lab/selftest.sh -t 200 -o $logs/selftest >$logs/selftest.log 2>&1; then
+		result ok "the lab itself: Xen's vchan, xl's channels"
+	else
+		result FAIL "the lab itself"
+		tail -n 60 $logs/selftest.log
+	fi
+}
+
+mkdir -p $logs
+lab/run-lab.sh -b >$logs/packages.log 2>&1
+status=$?
+if [ $status != 0 ]; then
+	tail -n 3 $logs/packages.log
+	exit $status
+fi
+again=()
+[ ! -e $build/build.ninja ] || again=(--reconfigure)
+{
+	meson setup "${again[@]}" -Dsoname=4.17 $build && ninja -C $build \
+		lab/fidelity/fidelity lab/fidelity/fidelity-agent lab/vchan/vchan-peer lab/vchan/vchan-faults \
+		lab/vchan/count-events.so src/vchan/libxenvchan.so.4.17.0
+} >$logs/build.log 2>&1 || {
+	tail -n 30 $logs/build.log
+	result FAIL "build"
+}
+
+[ $# != 0 ] || set -- selftest fidelity traffic ends
+if [ $failed = 0 ]; then
+	for part; do
+		case $part in
+		selftest) check_selftest ;;
+		fidelity) check_fidelity ;;
+		traffic) check_traffic ;;
+		ends) check_ends ;;
+		deaths) check_deaths ;;
+		*) result FAIL "no part named $part" ;;
+		esac
+	done
+fi
+printf '%d passed, %d failed' $passed $failed
+[ $skipped = 0 ] || printf ', %d skipped' $skipped
+echo
+[ $failed = 0 ]
