@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # check.sh [selftest|fidelity|traffic|ends|deaths]... - the tests on a real Xen, in as few
-# boots as there are names; without a name, all of them but deaths. One line "ok", "FAIL" or "skip" a
+# boots as there are names; without a name, all of them. One line "ok", "FAIL" or "skip" a
 # test, the counts at the end. Status 77: this machine cannot run them.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -79,8 +79,6 @@ check_traffic() {
 	[ ! -e $logs/traffic/events.txt ] || sed 's/^/     events: /' $logs/traffic/events.txt
 }
 
-# Not among those that run by themselves while libxenvchan's calls sleep on when the
-# peer's domain is destroyed.
 check_deaths() {
 	vchan deaths
 }
@@ -117,7 +115,7 @@ again=()
 	result FAIL "build"
 }
 
-[ $# != 0 ] || set -- selftest fidelity traffic ends
+[ $# != 0 ] || set -- selftest fidelity traffic ends deaths
 if [ $failed = 0 ]; then
 	for part; do
 		case $part in

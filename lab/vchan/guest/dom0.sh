@@ -125,7 +125,7 @@ proxy() {
 	test_begin "vchan-socket-proxy 1-2 $1-$2"
 	lab-run 1 "cd /tmp; dd if=/dev/urandom of=in bs=1k count=500 2>/dev/null; md5sum <in; (cat in; sleep 3) | $(lib "$1") vchan-socket-proxy -m server 2 data/proxy - >/dev/null" >/tmp/server.log 2>&1 &
 	lab-wait 1 data/proxy/event-channel >/dev/null
-	lab-run 2 "sleep 100 | $(lib "$2") vchan-socket-proxy -m client 1 /local/domain/1/data/proxy - | md5sum" >/tmp/client.log 2>&1
+	lab-run 2 "mkfifo /tmp/open; sleep 60 >/tmp/open & $(lib "$2") vchan-socket-proxy -m client 1 /local/domain/1/data/proxy - </tmp/open | md5sum; kill \$!; rm /tmp/open" >/tmp/client.log 2>&1
 	wait $!
 	[ "$(sed -n '/-$/p' /tmp/server.log)" = "$(sed -n '/-$/p' /tmp/client.log)" ] && grep -q -e -$ /tmp/client.log
 	test_end $?
