@@ -93,33 +93,8 @@ static int check_ours(const struct channel_address *a, bool all)
 	return errno == ENOENT || errno == EACCES ? NODES_NOT_OURS : -errno;
 }
 
-static int write_id(const struct channel_address *a, char *id)
-{
-	struct xs_permissions perms[2] = { { a->backend, XS_PERM_NONE },
-					   { a->domid, XS_PERM_READ } };
-	struct console_path p;
-	int r = toolstack_make_id(id);
-
-	if (!r)
-		r = xen_text_write(a->xs, XBT_NULL, be(a, &p, CONSOLE_BE_ID),
-				   id);
-	if (!r && !xs_set_permissions(a->xs, XBT_NULL, p.s, perms, 2))
-		r = -errno;
-	return r;
-}
-
-static int read_id(const struct channel_address *a, struct channel_config *c)
-{
-	_cleanup_free_ char *id = NULL;
-	int r = read_backend(a, CONSOLE_BE_ID, &id);
-
-	if (r)
-		return r;
-	if (console_check_id(id))
-		return write_id(a, c->id);
-	strcpy(c->id, id);
-	return 0;
-}
+/* A directory that another toolstack made has none yet. */
+static int read_id(const struct channel_address *a, struct channel_config *c);
 
 static int read_kind(const struct channel_address *a, struct channel_config *c)
 {
@@ -355,4 +330,20 @@ int nodes_write_error(const struct channel_address *a, const char *text)
 	struct change c = { a, CONSOLE_BE_ERROR, text };
 
 	return toolstack_transact(a->xs, apply, &c);
+}
+
+static int read_id(const struct channel_address *a, struct channel_config *c)
+{
+	_cleanup_free_ char *id = NULL;
+	struct change change = { a, CONSOLE_BE_ID, c->id };
+	int r = read_backend(a, CONSOLE_BE_ID, &id);
+
+	if (r)
+		return r;
+	if (!console_check_id(id)) {
+		strcpy(c->id, id);
+		return 0;
+	}
+	r = toolstack_make_id(c->id);
+	return r ? r : toolstack_transact(a->xs, apply, &change);
 }

@@ -307,30 +307,37 @@ def list_and_events_tell_what_happens(host):
     while not json.loads(events.stdout.readline())["event"] == "attach":
         host.detach(1, "a")
         host.attach(1, "a")
+    def until(what):
+        """What happens up to an event, or a state, of this name."""
+        seen = []
+        while what not in seen:
+            e = json.loads(events.stdout.readline())
+            assert (e["domain"], e["device"], e["name"]) == (1, 1, "a")
+            seen.append(e["event"] if e["event"] != "state" else e["detail"])
+        return seen
+
     host.front(1, 1, "--echo")
     host.connected(1, 1)
+    assert until("connected") == ["waiting", "connected"]
     assert host.entry(1, "a")["client"] == "none"
     client = Client(path)
+    assert until("client-open") == ["client-open"]
     assert client.exchange(b"12345") == b"12345"
     e = host.entry(1, "a")
     assert (e["client"], e["from-guest"], e["to-guest"], e["dropped"]) == (
         "connected", "5", "5", "0")
     assert e["guest"] == "unknown"
     host.write("/local/domain/1/device/console/1/guest-open", "1", domid=1)
-    host.await_entry(1, "a", guest="open")
+    assert until("guest-open") == ["guest-open"]
+    assert host.entry(1, "a")["guest"] == "open"
     client.close()
-    host.await_entry(1, "a", client="none")
+    assert until("client-close") == ["client-close"]
     host.write("/local/domain/1/device/console/1/guest-open", "0", domid=1)
-    host.await_entry(1, "a", guest="closed")
+    assert until("guest-close") == ["guest-close"]
     host.detach(1, "a")
-    seen = []
-    while "detach" not in seen:
-        e = json.loads(events.stdout.readline())
-        assert (e["domain"], e["device"], e["name"]) == (1, 1, "a")
-        seen.append(e["event"] if e["event"] != "state" else e["detail"])
-    assert seen == ["waiting", "connected", "client-open", "guest-open",
-                    "client-close", "guest-close", "closing", "closed",
-                    "detach"], seen
+    # A quick guest has closed before the daemon has seen that it shall.
+    assert until("detach") in (["closing", "closed", "detach"],
+                               ["closed", "detach"])
     host.kill_daemon()
     assert events.wait() == 0
 
