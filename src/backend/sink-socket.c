@@ -47,6 +47,11 @@ static struct socket_sink *of(struct sink *s)
 	return (struct socket_sink *)s;
 }
 
+static bool has_client(const struct socket_sink *s)
+{
+	return s->state == CLIENT_OPEN || s->state == CLIENT_HALF;
+}
+
 /*
  * UV_PRIORITIZED is never reported for itself: a wait for it alone is a wait
  * for the hang-up, which the kernel always reports.
@@ -144,14 +149,17 @@ static int adopt_client(struct socket_sink *s, int fd)
 static void on_listener(void *userdata, int events)
 {
 	struct socket_sink *s = userdata;
-	int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd;
 
+	/* The old one's hang-up may not have been told yet. */
+	if (has_client(s) && is_hung_up(s->client))
+		hung_up(s);
+	/* What it has left is first; the newcomer waits in the queue. */
+	if (s->state == CLIENT_GONE)
+		return;
+	fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return;
-	/* The old one's hang-up may not have been told yet. */
-	if (s->state != CLIENT_NONE && is_hung_up(s->client) &&
-	    (s->state == CLIENT_HALF || !has_unread(s->client)))
-		hung_up(s);
 	if (s->state != CLIENT_NONE) {
 		close(fd);
 		s->fn(s->userdata, SINK_REFUSED);
@@ -165,9 +173,7 @@ static void on_listener(void *userdata, int events)
 
 static bool socket_has_client(const struct sink *sink)
 {
-	const struct socket_sink *s = (const struct socket_sink *)sink;
-
-	return s->state == CLIENT_OPEN || s->state == CLIENT_HALF;
+	return has_client((const struct socket_sink *)sink);
 }
 
 static const char *socket_path(const struct sink *sink)
