@@ -51,7 +51,7 @@ check_fidelity() {
 	local status=0 name expected
 	payload fidelity lab/fidelity/guest/* lab/fidelity/scripts/*.ops \
 		$build/lab/fidelity/fidelity{,-agent}
-	boot fidelity -n 3 -u 128 -t 450 || status=$?
+	boot fidelity -n 3 -u 128 -t 900 || status=$?
 	for expected in lab/fidelity/expected/*.txt; do
 		name=$(basename "$expected" .txt)
 		if diff -u "$expected" "$logs/fidelity/$name.txt"; then
@@ -70,7 +70,7 @@ vchan() {
 	mkdir "$build/payload-$part/ours"
 	cp -L $build/src/vchan/libxenvchan.so.4.17 "$build/payload-$part/ours/"
 	echo "$part" >"$build/payload-$part/part"
-	boot "$part" -n 2 -u 128 -t 500 || status=$?
+	boot "$part" -n 2 -u 128 -t 900 || status=$?
 	adopt_results "$part" $status
 }
 
@@ -89,7 +89,7 @@ check_ends() {
 }
 
 check_selftest() {
-	if lab/selftest.sh -t 200 -o $logs/selftest >$logs/selftest.log 2>&1; then
+	if lab/selftest.sh -t 400 -o $logs/selftest >$logs/selftest.log 2>&1; then
 		result ok "the lab itself: Xen's vchan, xl's channels"
 	else
 		result FAIL "the lab itself"
