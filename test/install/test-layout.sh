@@ -30,7 +30,7 @@ want share/man/man3/libxenvchan.3
 want share/man/man7/xenvchan.7
 
 # Each page of ours that a page refers to is there.
-sed -n 's/^\.Xr \(lib\)\{0,1\}\(xen[a-z_]*\) \([0-9]\).*/\3 \1\2/p' \
+sed -nE 's/^\.Xr ((lib)?xen(v?chan|host|-channel)[a-z_-]*) ([0-9]).*/\4 \1/p' \
 	"$prefix"/share/man/man*/* | sort -u >"$refs"
 while read -r section name; do
 	want "share/man/man$section/$name.$section"
