@@ -35,10 +35,13 @@ static bool is_end(int err)
 	return err == EPIPE || err == EHOSTDOWN;
 }
 
-/* Takes the event that made the vchan's descriptor readable. */
+/* Takes the event that made the vchan's descriptor readable. Without one, it
+ * only looks whether the peer's domain is there, if the time-out is 0. */
 static int take_event(struct pump *p)
 {
-	return libxenvchan_wait(p->vchan) && errno != EINTR ? -errno : 0;
+	if (!libxenvchan_wait(p->vchan) || errno == EINTR || errno == ETIMEDOUT)
+		return 0;
+	return -errno;
 }
 
 int pump_await_client(struct pump *p, int64_t deadline_ns)
@@ -146,9 +149,15 @@ static bool ring_is_empty(struct pump *p)
 	return libxenvchan_buffer_space(p->vchan) == size;
 }
 
+/* Whether the peer, which sends no more, goes on receiving. */
+static bool peer_receives(struct pump *p)
+{
+	return libxenvchan_state(p->vchan) == LIBXENVCHAN_FINISHED;
+}
+
 static bool closes_at_end(const struct pump *p)
 {
-	return p->eof == PUMP_EOF_CLOSE ||
+	return p->rx_ended || p->eof == PUMP_EOF_CLOSE ||
 	       (p->eof == PUMP_EOF_AUTO && p->sent > 0);
 }
 
@@ -177,11 +186,10 @@ static int judge_close(struct pump *p)
 /* Sleeps until one of the places where bytes are stuck moves on. */
 static int pause_pump(struct pump *p)
 {
-	bool reads_in = !p->in_ended && !p->rx_ended && buffer_empty(&p->tx);
+	bool reads_in = !p->in_ended && buffer_empty(&p->tx);
 	bool writes_out = !buffer_empty(&p->rx);
 	struct pollfd fds[] = {
-		{ p->rx_ended ? -1 : libxenvchan_fd_for_select(p->vchan),
-		  POLLIN, 0 },
+		{ libxenvchan_fd_for_select(p->vchan), POLLIN, 0 },
 		{ p->stop, POLLIN, 0 },
 		{ reads_in ? p->in : -1, POLLIN, 0 },
 		{ writes_out ? p->out : -1, POLLOUT, 0 },
@@ -196,9 +204,7 @@ static int pause_pump(struct pump *p)
 		return errno == EINTR ? 0 : -errno;
 	if (fds[1].revents)
 		return PUMP_STOPPED;
-	if (n == 0 && timeout && libxenvchan_poll(p->vchan, 0, 0) < 0)
-		return errno == EINTR ? 0 : -errno;
-	return fds[0].revents ? take_event(p) : 0;
+	return (n == 0 && timeout) || fds[0].revents ? take_event(p) : 0;
 }
 
 static int run(struct pump *p)
@@ -217,9 +223,9 @@ static int run(struct pump *p)
 			return r;
 		progress_show(p->progress, p->sent, p->received);
 		if (buffer_empty(&p->rx) && !p->rx_behind) {
-			if (p->rx_ended)
+			if (p->rx_ended && !peer_receives(p))
 				return judge_close(p);
-			if (sent_all)
+			if (sent_all || (p->rx_ended && is_done_sending(p)))
 				return PUMP_DONE;
 		}
 		r = pause_pump(p);
@@ -238,6 +244,7 @@ int pump_run(struct pump *p)
 		return -ENOMEM;
 	p->tx = (struct pump_buffer){ .data = tx };
 	p->rx = (struct pump_buffer){ .data = rx };
+	libxenvchan_set_timeout(p->vchan, 0);
 	r = run(p);
 	p->tx.data = p->rx.data = NULL;
 	return r;

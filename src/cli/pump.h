@@ -24,7 +24,7 @@
 enum pump_eof {
 	/* The transfer is over once the peer has taken all that was sent. */
 	PUMP_EOF_CLOSE,
-	/* It is over when the peer closes. */
+	/* It is over when the peer closes, or has said that it sends no more. */
 	PUMP_EOF_KEEP,
 	/* The first if there was anything to send, else the second. */
 	PUMP_EOF_AUTO,
@@ -68,7 +68,7 @@ struct pump {
 	/* The pump's own. */
 	struct pump_buffer tx, rx;
 	bool in_ended;  /* `in` has */
-	bool rx_ended;  /* the peer has closed, and all was read */
+	bool rx_ended;  /* the peer sends no more, and all was read */
 	bool rx_behind; /* there may be more to read: no event was asked for */
 };
 

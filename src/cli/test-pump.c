@@ -70,6 +70,8 @@ static void join(struct world *w)
 	w->client = libxenvchan_client_init(NULL, SERVER, FULL_NAME);
 	assert_non_null(w->client);
 	w->client->blocking = 1;
+	/* Rather a failed test than one that hangs. */
+	libxenvchan_set_timeout(w->client, 60 * NS_PER_S);
 }
 
 static int set_up(void **state)
@@ -343,6 +345,35 @@ static void a_peer_that_leaves_before_the_end_of_input_is_told_of(void **state)
 	assert_int_equal(finish(w), PUMP_UNDELIVERED);
 }
 
+static void a_peer_that_only_finished_sending_gets_the_rest(void **state)
+{
+	struct world *w = *state;
+
+	join(w);
+	client_sends(w, 10);
+	assert_int_equal(libxenvchan_shutdown(w->client), 0);
+	start(w);
+	output_has(w, 10);
+	input_gets(w, LONG_SIZE);
+	client_receives(w, LONG_SIZE);
+	close_input(w);
+	assert_int_equal(finish(w), PUMP_DONE);
+	assert_int_equal(w->pump.sent, LONG_SIZE);
+}
+
+static void a_peer_that_finished_sending_can_still_vanish(void **state)
+{
+	struct world *w = *state;
+
+	join(w);
+	client_sends(w, 10);
+	assert_int_equal(libxenvchan_shutdown(w->client), 0);
+	start(w);
+	output_has(w, 10);
+	assert_int_equal(fake_host_destroy(CLIENT), 0);
+	assert_int_equal(finish(w), PUMP_PEER_DIED);
+}
+
 static void a_killed_peer_is_told_of(void **state)
 {
 	struct world *w = *state;
@@ -501,6 +532,8 @@ int main(void)
 		WITH_WORLD(a_peer_that_leaves_bytes_in_the_ring_is_told_of),
 		WITH_WORLD(
 			a_peer_that_leaves_before_the_end_of_input_is_told_of),
+		WITH_WORLD(a_peer_that_only_finished_sending_gets_the_rest),
+		WITH_WORLD(a_peer_that_finished_sending_can_still_vanish),
 		WITH_WORLD(a_killed_peer_is_told_of),
 		WITH_WORLD(the_end_of_the_peers_domain_is_told_of),
 		WITH_WORLD(a_broken_output_is_told_of),
