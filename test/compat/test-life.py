@@ -235,24 +235,43 @@ def kill_client_in_setup(host, pairing, n):
 
 def destroy(host, pairing, _n):
     """The domain of either end: nobody tells the other, as on Xen, but its
-    calls work on what is mapped, and close() gives everything back."""
+    calls work on what is mapped, and close() gives everything back. A blocked
+    call of ours finds out by itself: fault 29."""
     for victim_id, survivor_id in ((SERVER, CLIENT), (CLIENT, SERVER)):
-        ends = dict(zip((SERVER, CLIENT), pair(host, pairing)))
-        connect(ends[SERVER], ends[CLIENT])
-        ends[victim_id].do("write", 5)
-        survivor = ends[survivor_id]
-        host.run("destroy", victim_id)
-        equal("read", survivor.do("read", 10), "5")
-        answer = survivor.do("write", 10)
-        assert answer in ("10", "-1 EPIPE", "-1 EHOSTDOWN"), answer
-        survivor.do("close")
-        equal("held", host.held(survivor_id)["pages_mapped"], 0)
-        equal("held", host.held(survivor_id)["pages_shared"], 0)
-        equal("held", host.held(survivor_id)["ports"], 0)
-        survivor.end()
-        wait_for("the dead domain stays",
-                 lambda: victim_id not in host.state())
-        host.create(victim_id)
+        for blocked in (False, True):
+            ends = dict(zip((SERVER, CLIENT), pair(host, pairing)))
+            connect(ends[SERVER], ends[CLIENT])
+            ends[victim_id].do("write", 5)
+            survivor = ends[survivor_id]
+            if blocked:
+                in_a_blocked_call(host, survivor, victim_id)
+            else:
+                host.run("destroy", victim_id)
+                equal("read", survivor.do("read", 10), "5")
+                answer = survivor.do("write", 10)
+                assert answer in ("10", "-1 EHOSTDOWN"), answer
+            if survivor.process.poll() is None:
+                survivor.do("close")
+                held = host.held(survivor_id)
+                for what in ("pages_mapped", "pages_shared", "ports"):
+                    equal(what, held[what], 0)
+                survivor.end()
+            wait_for("the dead domain stays",
+                     lambda: victim_id not in host.state())
+            host.create(victim_id)
+
+
+def in_a_blocked_call(host, survivor, victim_id):
+    survivor.do("blocking", 1)
+    equal("read", survivor.do("read", 10), "5")
+    survivor.start("read", 10)
+    host.run("destroy", victim_id)
+    if survivor.library == "ours":
+        equal("a blocked read", survivor.finish(), "-1 EHOSTDOWN")
+        equal("is_open", survivor.do("is_open"), "0")
+    else:
+        assert not survivor.answered(1), "fault 29 is gone"
+        survivor.kill()
 
 
 def state_of_host(host, host_pid):
