@@ -212,6 +212,9 @@ int main(int argc, char **argv)
 	b.evtchn = xenevtchn_open(NULL, 0);
 	if (!b.xs || !b.gnttab || !b.evtchn)
 		failed("open");
+	/* An event that poll() told of is gone once its port is unbound. */
+	if (fcntl(xenevtchn_fd(b.evtchn), F_SETFL, O_NONBLOCK))
+		failed("fcntl");
 	if (!xs_watch(b.xs, console_frontend_path(&p, b.domid, b.device, NULL),
 		      "fe") ||
 	    !xs_watch(b.xs,
