@@ -6,6 +6,11 @@
  * The page is mapped twice. First for a look, without an unmap notification:
  * that would tell the server that a client has left, if this one then found a
  * reason not to connect. Last with the notification, when all else is done.
+ *
+ * The first mapping is kept until then. The server may go at any time, and its
+ * references and port be another's the next moment; but not the references of
+ * what is mapped. So the second mapping is of the page that was looked at, and
+ * if its server is still there when the port is bound, the port is its own.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -59,20 +64,6 @@ static int read_offer(struct vchan *v, const struct vchan_page *page,
 	for (unsigned int i = 0; i < n; i++)
 		offer->refs[i] = shm_load_u32(&page->grants[i]);
 	return 0;
-}
-
-static int look_at_page(struct vchan *v, struct offer *offer)
-{
-	uint32_t ref = v->nodes[VCHAN_NODE_RING_REF].value;
-	void *page =
-		xengnttab_map_grant_ref(v->gnttab, v->domain, ref, PROT_READ);
-	int r;
-
-	if (!page)
-		return report_failure(&v->report, STEP_MAP, errno);
-	r = read_offer(v, page, offer);
-	xengnttab_unmap(v->gnttab, page, 1);
-	return r;
 }
 
 static int map_ring(struct vchan *v, unsigned int order, uint32_t *refs,
@@ -145,6 +136,7 @@ static int enter(struct vchan *v)
 	shm_store_u8(v->ask, VCHAN_ASK_WRITTEN | VCHAN_SAYS_EXT);
 	/* The full fence pairs with the one of libxenvchan_rearm(). */
 	shm_publish_u8(v->live_own, VCHAN_LIVE_HERE);
+	/* Says, too, that the port was bound while this server had it. */
 	if (shm_load_acquire_u8(v->live_peer) != VCHAN_LIVE_HERE)
 		return report_failure(&v->report, STEP_SERVER_GONE,
 				      ECONNREFUSED);
@@ -182,20 +174,12 @@ static int remember_node(struct vchan *v)
 	return report_failure(&v->report, STEP_MEMORY, ENOMEM);
 }
 
-int vchan_client_start(struct vchan *v)
+/* page: mapped for a look; it stays so until this returns */
+static int connect_to(struct vchan *v, const struct vchan_page *page)
 {
 	struct offer offer;
-	int r = remember_node(v);
+	int r = read_offer(v, page, &offer);
 
-	if (!r)
-		r = find_server(v);
-
-	if (r)
-		return r;
-	v->gnttab = xengnttab_open(v->report.logger, 0);
-	if (!v->gnttab)
-		return report_failure(&v->report, STEP_OPEN_GNTDEV, errno);
-	r = look_at_page(v, &offer);
 	if (!r)
 		r = map_rings(v, &offer);
 	if (!r)
@@ -205,6 +189,28 @@ int vchan_client_start(struct vchan *v)
 	if (!r)
 		r = vchan_attach_rings(v);
 	return r ? r : announce(v);
+}
+
+int vchan_client_start(struct vchan *v)
+{
+	void *page;
+	int r = remember_node(v);
+
+	if (!r)
+		r = find_server(v);
+	if (r)
+		return r;
+	v->gnttab = xengnttab_open(v->report.logger, 0);
+	if (!v->gnttab)
+		return report_failure(&v->report, STEP_OPEN_GNTDEV, errno);
+	page = xengnttab_map_grant_ref(v->gnttab, v->domain,
+				       v->nodes[VCHAN_NODE_RING_REF].value,
+				       PROT_READ);
+	if (!page)
+		return report_failure(&v->report, STEP_MAP, errno);
+	r = connect_to(v, page);
+	xengnttab_unmap(v->gnttab, page, 1);
+	return r;
 }
 
 struct libxenvchan *libxenvchan_client_init(struct xentoollog_logger *logger,

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -552,6 +553,68 @@ static void a_blocking_read_of_nothing_returns(void)
 	expect(libxenvchan_read(s, &b, 0) == 0);
 }
 
+struct replacement {
+	struct libxenvchan *server;
+	unsigned int calls_left; /* until it is replaced */
+};
+
+static void replace_server(void *arg, enum fake_host_call kind)
+{
+	struct replacement *r = arg;
+
+	if (fake_host_domain() != CLIENT || !r->calls_left || --r->calls_left)
+		return;
+	leave(r->server, SERVER);
+	r->server = serve(65536, 4096);
+	expect(r->server);
+}
+
+/* Both directions, and the event that tells of the second */
+static void expect_a_working_pair(struct libxenvchan *s, struct libxenvchan *c)
+{
+	struct pollfd p = { .events = POLLIN };
+	char buf[8];
+
+	s->blocking = c->blocking = 0;
+	fake_host_set_domain(CLIENT);
+	p.fd = libxenvchan_fd_for_select(c);
+	expect(libxenvchan_write(c, "request", 7) == 7);
+	while (poll(&p, 1, 0) > 0)
+		expect(!libxenvchan_wait(c));
+	expect(libxenvchan_read(c, buf, 8) == 0);
+	fake_host_set_domain(SERVER);
+	expect(libxenvchan_read(s, buf, 8) == 7 && !memcmp(buf, "request", 7));
+	expect(libxenvchan_write(s, "answer", 6) == 6);
+	fake_host_set_domain(CLIENT);
+	expect(poll(&p, 1, 0) > 0);
+	expect(libxenvchan_read(c, buf, 8) == 6 && !memcmp(buf, "answer", 6));
+}
+
+/*
+ * At any moment of its client_init; the newcomer has the references and the
+ * port of the one that left, as Linux and Xen reuse them at once.
+ */
+static void a_client_has_page_and_port_of_one_server(void)
+{
+	for (unsigned int n = 1;; n++) {
+		struct replacement r = { .calls_left = n };
+		struct libxenvchan *c;
+
+		new_world();
+		fake_host_reuse_references(true);
+		r.server = serve(4096, 65536);
+		fake_host_on_call(FAKE_ANY_CALL, replace_server, &r);
+		c = join();
+		fake_host_on_call(FAKE_ANY_CALL, NULL, NULL);
+		if (c && libxenvchan_is_open(c))
+			expect_a_working_pair(r.server, c);
+		leave(c, CLIENT);
+		leave(r.server, SERVER);
+		if (r.calls_left)
+			break;
+	}
+}
+
 static const struct fault {
 	int number;
 	const char *name;
@@ -587,6 +650,7 @@ static const struct fault {
 	F(25, no_descriptor_is_inherited_by_a_program),
 	F(26, a_packet_larger_than_the_ring_is_an_error),
 	F(27, a_blocking_read_of_nothing_returns),
+	F(35, a_client_has_page_and_port_of_one_server),
 #undef F
 };
 

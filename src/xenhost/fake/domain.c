@@ -299,7 +299,7 @@ void fake_host_reset(void)
 	fake_grants_reset();
 	fake_host.page_limit = 1024;
 	fake_host.port_limit = FAKE_PORTS_MAX;
-	fake_host.scatter = fake_host.map_apart = false;
+	fake_host.scatter = fake_host.reuse = fake_host.map_apart = false;
 	fake_xs_reset();
 	domain_create(0);
 	fake_xs_domain_created(0);

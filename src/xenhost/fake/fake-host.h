@@ -137,10 +137,17 @@ void fake_host_set_port_limit(unsigned int ports);
 void fake_host_scatter_references(bool on);
 
 /*
- * By default, a map of consecutive pages returns the granter's own address:
- * both ends use one mapping, and a race detector sees both. With this, a map
- * has an address of its own, with its own protection, and touching it after
- * the unmap is a fault whoever else still uses the page.
+ * Pages and their references are reused as soon as they are free, as Linux
+ * does: catches programs that take a reference for the page it once was.
+ */
+void fake_host_reuse_references(bool on);
+
+/*
+ * By default, a writable map of consecutive pages returns the granter's own
+ * address: both ends use one mapping, and a race detector sees both. With this,
+ * and of pages to be read alone, a map has an address of its own, with its own
+ * protection, and touching it after the unmap is a fault whoever else still
+ * uses the page.
  *
  * In both modes shared regions have inaccessible pages on both sides, and
  * pages that nobody uses any more are inaccessible and late to be reused.

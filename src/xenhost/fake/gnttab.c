@@ -237,9 +237,9 @@ static int area_find_pages(struct fake_area *a, struct fake_domain *d,
 	return 0;
 }
 
-static bool area_can_use_place(const struct fake_area *a)
+static bool area_can_use_place(const struct fake_area *a, int prot)
 {
-	if (fake_host.map_apart)
+	if (fake_host.map_apart || !(prot & PROT_WRITE))
 		return false;
 	for (unsigned int i = 0; i < a->count; i++)
 		if (a->pages[i] != a->pages[0] + i ||
@@ -264,7 +264,7 @@ static int map(struct fake_process *p, struct fake_area *a,
 				 args->notify_port);
 	if (r)
 		return r;
-	a->apart = !area_can_use_place(a);
+	a->apart = !area_can_use_place(a, args->prot);
 	addr = a->apart ? fake_pages_map(a->pages, a->count, args->prot)
 			: fake_page_place(a->pages[0]);
 	if (!addr)

@@ -83,7 +83,7 @@ static int64_t run_find(uint32_t from, uint32_t to, unsigned int count)
 
 /*
  * Starts where the last search ended, so that an address is reused as late as
- * possible. A run is taken out of the middle of a longer one, which leaves an
+ * possible, unless the contrary is asked for. A run is taken out of the middle of a longer one, which leaves an
  * unused page on each side; no later run can take that, for the same reason.
  */
 int64_t fake_pages_alloc(unsigned int count)
@@ -97,7 +97,7 @@ int64_t fake_pages_alloc(unsigned int count)
 		return r;
 	if (count > PAGES_N - 2)
 		return -ENOMEM;
-	run = run_find(next_page, PAGES_N, count + 2);
+	run = fake_host.reuse ? -1 : run_find(next_page, PAGES_N, count + 2);
 	if (run < 0)
 		run = run_find(0, PAGES_N, count + 2);
 	if (run < 0)
@@ -225,6 +225,13 @@ unsigned int fake_host_memory_pages(void)
 	n = n_used;
 	fake_unlock();
 	return n;
+}
+
+void fake_host_reuse_references(bool on)
+{
+	fake_lock();
+	fake_host.reuse = on;
+	fake_unlock();
 }
 
 void fake_host_scatter_references(bool on)

@@ -64,7 +64,7 @@ struct fake_host {
 	pthread_rwlock_t lock;
 	struct list domains;
 	unsigned int page_limit, port_limit;
-	bool scatter, map_apart;
+	bool scatter, reuse, map_apart;
 };
 
 extern struct fake_host fake_host;
