@@ -213,6 +213,14 @@ class Client:
             got += part
         return got
 
+    def line(self):
+        got = b""
+        while not got.endswith(b"\n"):
+            part = self.receive(1)
+            assert part, f"the end after {got}"
+            got += part
+        return got[:-1].decode()
+
     def exchange(self, data):
         """Sends all and returns as much as was sent, at the same time."""
         got, at = b"", 0
