@@ -76,9 +76,11 @@ int libxenvchan_event_fd(struct libxenvchan *ctrl);
 
 /*
  * Says that this end will write no more; it can go on reading. A peer of our
- * kind reads what was sent and then sees FIN (its old calls: -1 with EPIPE);
- * others see nothing. Writing fails with EPIPE from here on. 0, or -1:
- * ENOTCONN, EPIPE, EHOSTDOWN, EPROTO. May be called twice.
+ * kind reads what was sent and then sees FIN; its old calls take it for a close,
+ * but can go on writing: reading fails with EPIPE, libxenvchan_is_open() is 0.
+ * Writing fails with EPIPE here from now on. May be called twice. 0; 1 if the
+ * peer is of another kind and sees nothing; or -1: ENOTCONN, EPIPE, EHOSTDOWN,
+ * EPROTO.
  */
 int libxenvchan_shutdown(struct libxenvchan *ctrl);
 

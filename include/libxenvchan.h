@@ -178,7 +178,8 @@ int libxenvchan_wait(struct libxenvchan *ctrl);
 int libxenvchan_fd_for_select(struct libxenvchan *ctrl);
 
 /*
- * 0: closed, by either end, or broken; 1: open (always, for a server with
+ * 0: closed, by either end, or broken, or the peer has said that it will write
+ * no more (libxenvchan_shutdown()); 1: open (always, for a server with
  * server_persist); 2: a server's first client has not come yet. A server that
  * was left by its client is 1 again when the next one comes.
  */

@@ -5,6 +5,7 @@
  * about nodes that it may not see, so they are looked for again and again.
  */
 #include <errno.h>
+#include <xentoollog.h>
 
 #include "vchan/private.h"
 
@@ -26,6 +27,15 @@ static bool may_pass(int r)
 	return false;
 }
 
+static void __attribute__((format(printf, 5, 0)))
+say_nothing(struct xentoollog_logger *logger, xentoollog_level level, int err,
+	    const char *context, const char *format, va_list al)
+{
+}
+
+/* Without any logger, libxengnttab would write to standard error. */
+static struct xentoollog_logger silent = { .vmessage = say_nothing };
+
 int vchan_connect_step(struct vchan *v)
 {
 	struct xentoollog_logger *logger = v->report.logger;
@@ -36,7 +46,7 @@ int vchan_connect_step(struct vchan *v)
 		return -EAGAIN;
 	v->next_attempt = now + RETRY_NS;
 	/* That it is not there yet is not worth a line, each time. */
-	v->report.logger = NULL;
+	v->report.logger = &silent;
 	r = vchan_client_start(v);
 	v->report.logger = logger;
 	if (!r)

@@ -322,7 +322,8 @@ int libxenvchan_rearm(struct libxenvchan *ctrl)
 int libxenvchan_shutdown(struct libxenvchan *ctrl)
 {
 	struct vchan *v = vchan_of(ctrl);
-	int r = vchan_state_error(vchan_look(v));
+	enum vchan_state state = vchan_look(v);
+	int r = vchan_state_error(state);
 	uint8_t old;
 
 	if (!r && !v->finished) {
@@ -333,8 +334,9 @@ int libxenvchan_shutdown(struct libxenvchan *ctrl)
 		else if (xenevtchn_notify(v->event, v->port))
 			r = -errno;
 	}
-	if (!r)
-		return 0;
+	if (!r) /* a client that has not come yet may be of our kind */
+		return state == VCHAN_OPEN &&
+		       !(shm_load_u8(v->asked) & VCHAN_SAYS_EXT);
 	errno = -r;
 	return -1;
 }

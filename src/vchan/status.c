@@ -14,7 +14,8 @@ int libxenvchan_is_open(struct libxenvchan *ctrl)
 	case VCHAN_WAITING:
 		return v->pub.server_persist ? 1 : 2;
 	case VCHAN_OPEN:
-		return 1;
+		/* The old calls know of a close only: for them it is one. */
+		return v->pub.server_persist || !vchan_peer_has_finished(v);
 	case VCHAN_CLOSED:
 	case VCHAN_DIED:
 	case VCHAN_GONE:
