@@ -140,6 +140,15 @@ static int receive_some(struct pump *p)
 	return 0;
 }
 
+/* Nothing more will be written: whoever reads there may wait for the end. */
+static int close_output(struct pump *p)
+{
+	if (p->out < 0 || !close(TAKE_FD(p->out)))
+		return 0;
+	p->error = errno;
+	return PUMP_OUT_FAILED;
+}
+
 /* Whether the peer has taken everything out of the ring; if not, there will be
  * an event when it takes some. */
 static bool ring_is_empty(struct pump *p)
@@ -161,11 +170,41 @@ static bool closes_at_end(const struct pump *p)
 	       (p->eof == PUMP_EOF_AUTO && p->sent > 0);
 }
 
-static bool is_done_sending(struct pump *p)
+static bool has_put_all(struct pump *p)
 {
 	return p->in_ended && closes_at_end(p) && buffer_empty(&p->tx) &&
-	       ring_is_empty(p) &&
 	       libxenvchan_is_open(p->vchan) != NO_CLIENT_YET;
+}
+
+/* Says so, to a peer that can hear it. */
+static int finish_sending(struct pump *p)
+{
+	int r;
+
+	if (p->finished || !has_put_all(p))
+		return 0;
+	r = libxenvchan_shutdown(p->vchan);
+	p->finished = r == 0;
+	return r < 0 && !is_end(errno) ? -errno : 0;
+}
+
+static bool is_done_sending(struct pump *p)
+{
+	return has_put_all(p) && ring_is_empty(p);
+}
+
+/* Nothing has come to be sent, and nobody said that something would. */
+static bool has_nothing_to_send(const struct pump *p)
+{
+	return !p->patient && p->sent == 0 && buffer_empty(&p->tx);
+}
+
+/* Nothing is left to be received for now. sent_all: nor was there to send. */
+static bool is_over(struct pump *p, bool sent_all)
+{
+	if (p->rx_ended)
+		return has_nothing_to_send(p) || is_done_sending(p);
+	return sent_all && !p->finished;
 }
 
 /* The peer has gone. Was there more that it should have got, or given? */
@@ -213,6 +252,8 @@ static int run(struct pump *p)
 		bool sent_all;
 		int r = send_some(p);
 
+		if (!r)
+			r = finish_sending(p);
 		if (r)
 			return r;
 		/* Asked before the ring is read for, perhaps, the last time:
@@ -225,10 +266,13 @@ static int run(struct pump *p)
 		if (buffer_empty(&p->rx) && !p->rx_behind) {
 			if (p->rx_ended && !peer_receives(p))
 				return judge_close(p);
-			if (sent_all || (p->rx_ended && is_done_sending(p)))
+			if (is_over(p, sent_all))
 				return PUMP_DONE;
+			if (p->rx_ended)
+				r = close_output(p);
 		}
-		r = pause_pump(p);
+		if (!r)
+			r = pause_pump(p);
 		if (r)
 			return r;
 	}

@@ -22,7 +22,8 @@
 
 /* What the end of `in` means. */
 enum pump_eof {
-	/* The transfer is over once the peer has taken all that was sent. */
+	/* The peer is told. The transfer is over once it has taken all that was
+	 * sent; a peer that knows half-close goes on until its own end. */
 	PUMP_EOF_CLOSE,
 	/* It is over when the peer closes, or has said that it sends no more. */
 	PUMP_EOF_KEEP,
@@ -56,9 +57,14 @@ struct pump_buffer {
 struct pump {
 	/* Set by the caller; all borrowed. */
 	struct libxenvchan *vchan;
-	int in, out; /* not blocking */
-	int stop;    /* or -1 */
+	int in;   /* not blocking */
+	int out;  /* not blocking; closed, and -1, where the peer has finished
+		  * before we have */
+	int stop; /* or -1 */
 	enum pump_eof eof;
+	/* Once the peer sends no more: wait for `in`, though nothing has come
+	 * from there yet. */
+	bool patient;
 	struct progress *progress;
 
 	/* What came of it. */
@@ -68,6 +74,7 @@ struct pump {
 	/* The pump's own. */
 	struct pump_buffer tx, rx;
 	bool in_ended;  /* `in` has */
+	bool finished;  /* the peer knows that we send no more */
 	bool rx_ended;  /* the peer sends no more, and all was read */
 	bool rx_behind; /* there may be more to read: no event was asked for */
 };

@@ -261,11 +261,55 @@ static void close_ends_once_the_peer_has_taken_everything(void **state)
 	struct world *w = *state;
 
 	join(w);
+	/* As a peer of another kind, which knows of no half-close. */
+	w->client->ring->srv_notify = VCHAN_NOTIFY_WRITE;
 	w->pump.eof = PUMP_EOF_CLOSE;
 	input_gets(w, 2 * RING);
 	close_input(w);
 	start(w);
 	client_receives(w, 2 * RING);
+	assert_int_equal(finish(w), PUMP_DONE);
+}
+
+static void client_finds_the_end(struct world *w)
+{
+	char c;
+
+	errno = 0;
+	assert_int_equal(libxenvchan_read(w->client, &c, 1), -1);
+	assert_int_equal(errno, EPIPE);
+}
+
+static void close_goes_on_receiving_from_a_peer_that_sends(void **state)
+{
+	struct world *w = *state;
+
+	join(w);
+	w->pump.eof = PUMP_EOF_CLOSE;
+	input_gets(w, 2 * RING);
+	close_input(w);
+	start(w);
+	client_receives(w, 2 * RING);
+	client_finds_the_end(w);
+	client_sends(w, LONG_SIZE);
+	assert_int_equal(libxenvchan_shutdown(w->client), 0);
+	output_has(w, LONG_SIZE);
+	assert_int_equal(finish(w), PUMP_DONE);
+}
+
+static void close_ends_with_a_peer_that_takes_it_for_a_close(void **state)
+{
+	struct world *w = *state;
+
+	join(w);
+	w->pump.eof = PUMP_EOF_CLOSE;
+	input_gets(w, 10);
+	close_input(w);
+	start(w);
+	while (libxenvchan_is_open(w->client))
+		assert_int_equal(libxenvchan_wait(w->client), 0);
+	client_receives(w, 10);
+	close_end(&w->client, CLIENT);
 	assert_int_equal(finish(w), PUMP_DONE);
 }
 
@@ -277,6 +321,8 @@ static void close_with_empty_input_waits_for_the_client(void **state)
 	close_input(w);
 	start(w);
 	join(w);
+	client_finds_the_end(w);
+	close_end(&w->client, CLIENT);
 	assert_int_equal(finish(w), PUMP_DONE);
 }
 
@@ -290,6 +336,8 @@ static void auto_closes_if_there_was_input(void **state)
 	close_input(w);
 	start(w);
 	client_receives(w, 10);
+	client_finds_the_end(w);
+	close_end(&w->client, CLIENT);
 	assert_int_equal(finish(w), PUMP_DONE);
 }
 
@@ -317,6 +365,7 @@ static void close_writes_out_what_came_before(void **state)
 	close_input(w);
 	start(w);
 	output_has(w, RING);
+	assert_int_equal(libxenvchan_shutdown(w->client), 0);
 	assert_int_equal(finish(w), PUMP_DONE);
 }
 
@@ -345,7 +394,32 @@ static void a_peer_that_leaves_before_the_end_of_input_is_told_of(void **state)
 	assert_int_equal(finish(w), PUMP_UNDELIVERED);
 }
 
+static void output_has_ended(struct world *w)
+{
+	char c;
+
+	assert_int_equal(read(w->out, &c, 1), 0);
+}
+
 static void a_peer_that_only_finished_sending_gets_the_rest(void **state)
+{
+	struct world *w = *state;
+
+	join(w);
+	client_sends(w, 10);
+	assert_int_equal(libxenvchan_shutdown(w->client), 0);
+	w->pump.patient = true;
+	start(w);
+	output_has(w, 10);
+	output_has_ended(w);
+	input_gets(w, LONG_SIZE);
+	client_receives(w, LONG_SIZE);
+	close_input(w);
+	assert_int_equal(finish(w), PUMP_DONE);
+	assert_int_equal(w->pump.sent, LONG_SIZE);
+}
+
+static void who_has_nothing_to_send_ends_with_its_peer(void **state)
 {
 	struct world *w = *state;
 
@@ -354,11 +428,7 @@ static void a_peer_that_only_finished_sending_gets_the_rest(void **state)
 	assert_int_equal(libxenvchan_shutdown(w->client), 0);
 	start(w);
 	output_has(w, 10);
-	input_gets(w, LONG_SIZE);
-	client_receives(w, LONG_SIZE);
-	close_input(w);
 	assert_int_equal(finish(w), PUMP_DONE);
-	assert_int_equal(w->pump.sent, LONG_SIZE);
 }
 
 static void a_peer_that_finished_sending_can_still_vanish(void **state)
@@ -366,6 +436,7 @@ static void a_peer_that_finished_sending_can_still_vanish(void **state)
 	struct world *w = *state;
 
 	join(w);
+	w->pump.patient = true;
 	client_sends(w, 10);
 	assert_int_equal(libxenvchan_shutdown(w->client), 0);
 	start(w);
@@ -512,6 +583,7 @@ static void a_client_pumps_as_a_server_does(void **state)
 	assert_int_equal(libxenvchan_recv(w->server, data, sizeof(data)),
 			 sizeof(data));
 	assert_filled(data, sizeof(data));
+	close_end(&w->server, SERVER);
 	assert_int_equal(finish(w), PUMP_DONE);
 }
 
@@ -525,6 +597,8 @@ int main(void)
 			what_the_peer_sent_before_it_closed_reaches_the_output),
 		WITH_WORLD(keep_receives_after_the_end_of_input),
 		WITH_WORLD(close_ends_once_the_peer_has_taken_everything),
+		WITH_WORLD(close_goes_on_receiving_from_a_peer_that_sends),
+		WITH_WORLD(close_ends_with_a_peer_that_takes_it_for_a_close),
 		WITH_WORLD(close_with_empty_input_waits_for_the_client),
 		WITH_WORLD(auto_closes_if_there_was_input),
 		WITH_WORLD(auto_keeps_if_there_was_none),
@@ -533,6 +607,7 @@ int main(void)
 		WITH_WORLD(
 			a_peer_that_leaves_before_the_end_of_input_is_told_of),
 		WITH_WORLD(a_peer_that_only_finished_sending_gets_the_rest),
+		WITH_WORLD(who_has_nothing_to_send_ends_with_its_peer),
 		WITH_WORLD(a_peer_that_finished_sending_can_still_vanish),
 		WITH_WORLD(a_killed_peer_is_told_of),
 		WITH_WORLD(the_end_of_the_peers_domain_is_told_of),

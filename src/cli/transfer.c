@@ -98,7 +98,7 @@ static int say_result(struct transfer *t, const struct pump *p, int r)
 /* Some file systems tell of a failed write no earlier than here. */
 static int close_output(struct pump *p)
 {
-	if (!close(STDOUT_FILENO))
+	if (p->out < 0 || !close(p->out))
 		return PUMP_DONE;
 	p->error = errno;
 	return PUMP_OUT_FAILED;
@@ -112,6 +112,7 @@ int transfer_run(struct transfer *t, struct libxenvchan *vchan)
 		.out = STDOUT_FILENO,
 		.stop = stop_fd(),
 		.eof = t->options.eof,
+		.patient = t->options.eof_given,
 		.progress = &t->progress,
 	};
 	int r = 0;

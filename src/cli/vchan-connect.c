@@ -11,9 +11,6 @@
 #include "cli/stop.h"
 #include "cli/transfer.h"
 
-/* How often to look for a server that is not there yet. */
-#define RETRY_MS 50
-
 static const char help[] =
 	"usage: xenchan vchan connect -d DOMAIN [options] PATH\n"
 	"\n"
@@ -26,8 +23,10 @@ static const char help[] =
 	"  -t, --timeout DURATION   how long to wait for it: 10, 500ms, 2m, 0; "
 	"default never\n"
 	"                           gives up\n"
-	"      --eof close          at the end of input, close once the server "
-	"has taken it\n"
+	"      --eof close          at the end of input, say so, and close "
+	"once "
+	"the\n"
+	"                           server has ended too\n"
 	"      --eof keep           go on receiving until the server closes\n"
 	"                           default: close if there was input, else "
 	"keep\n"
@@ -65,43 +64,51 @@ static bool host_works(void)
 	return !f.error;
 }
 
-static bool may_come_later(int err)
+/* Until it is there; 0, -ETIMEDOUT, -EINTR, or why it cannot be. */
+static int wait_for_server(struct transfer *t, struct libxenvchan *vchan)
 {
-	return err == EACCES || err == ENOENT || err == ECONNREFUSED ||
-	       err == EAGAIN;
+	struct pollfd fds[] = { { libxenvchan_event_fd(vchan), POLLIN, 0 },
+				{ stop_fd(), POLLIN, 0 } };
+
+	while (libxenvchan_state(vchan) == LIBXENVCHAN_CONNECTING) {
+		int wait_ms = deadline_poll_ms(t->deadline_ns, -1);
+
+		if (fds[0].fd < 0)
+			return -EMFILE;
+		if (wait_ms == 0)
+			return -ETIMEDOUT;
+		progress_note(&t->progress, "waiting for a server in domain %u",
+			      t->options.domain);
+		if (poll(fds, 2, wait_ms) > 0 && fds[0].revents &&
+		    libxenvchan_poll(vchan, 0, 0) < 0 && errno != EINTR)
+			return -errno;
+		if (stop_signal())
+			return -EINTR;
+	}
+	return 0;
 }
 
-/* NULL and errno: ETIMEDOUT at the deadline, EINTR for a signal. */
-static struct libxenvchan *connect_by(struct transfer *t, const char *path)
+/* NULL and errno, or what the logger heard; *late: at the deadline. */
+static struct libxenvchan *connect_by(struct transfer *t, const char *path,
+				      bool *late)
 {
-	struct vchan_options *o = &t->options;
-	struct pollfd stop = { stop_fd(), POLLIN, 0 };
-	bool checked = false;
+	int domain = (int)t->options.domain, r = -ENODEV;
+	struct libxenvchan *vchan =
+		libxenvchan_connect(&t->logger.xtl, domain, path);
 
-	for (;;) {
-		struct libxenvchan *vchan = libxenvchan_client_init(
-			&t->logger.xtl, (int)o->domain, path);
-		int err = errno, wait_ms;
-
-		if (vchan)
-			return vchan;
-		if (may_come_later(err) && !checked)
-			checked = host_works();
-		errno = err;
-		if (!may_come_later(err) || !checked)
-			return NULL;
-		wait_ms = deadline_poll_ms(t->deadline_ns, RETRY_MS);
-		if (wait_ms == 0) {
-			errno = ETIMEDOUT;
-			return NULL;
-		}
-		progress_note(&t->progress, "waiting for a server in domain %u",
-			      o->domain);
-		if (poll(&stop, 1, wait_ms) != 0 && stop_signal()) {
-			errno = EINTR;
-			return NULL;
-		}
-	}
+	if (!vchan)
+		return NULL;
+	if (libxenvchan_state(vchan) != LIBXENVCHAN_CONNECTING || host_works())
+		r = wait_for_server(t, vchan);
+	if (!r)
+		return vchan;
+	libxenvchan_close(vchan);
+	*late = r == -ETIMEDOUT;
+	/* While it waits it does not say why; a last attempt does. */
+	if (*late || r == -ENODEV)
+		return libxenvchan_client_init(&t->logger.xtl, domain, path);
+	errno = -r;
+	return NULL;
 }
 
 int command_vchan_connect(int argc, char **argv)
@@ -109,20 +116,19 @@ int command_vchan_connect(int argc, char **argv)
 	struct transfer t = { .options = { .command = "vchan connect" } };
 	_cleanup_free_ char *path = NULL;
 	struct libxenvchan *vchan;
-	bool timed_out;
+	bool late = false;
 	int status;
 
 	if (!transfer_begin(&t, help, argc, argv, &status))
 		return status;
 	path = absolute_path(&t.options);
-	vchan = path ? connect_by(&t, path) : NULL;
+	vchan = path ? connect_by(&t, path, &late) : NULL;
 	if (vchan)
 		return transfer_run(&t, vchan);
-	timed_out = errno == ETIMEDOUT;
 	progress_abandon(&t.progress);
 	if (stop_signal())
 		return transfer_stopped();
-	return transfer_say_failure(
-		&t, timed_out ? "no server came within the --timeout"
-			      : "cannot connect");
+	return transfer_say_failure(&t,
+				    late ? "no server came within the --timeout"
+					 : "cannot connect");
 }

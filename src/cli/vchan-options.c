@@ -105,6 +105,7 @@ static int parse_eof(struct vchan_options *o, const char *arg)
 	else
 		return say_usage(o->command, "--eof %s: neither close nor keep",
 				 arg);
+	o->eof_given = true;
 	return STATUS_DONE;
 }
 

@@ -19,6 +19,7 @@ struct vchan_options {
 	size_t left, right;  /* sizes of the rings, as server_init wants them */
 	int64_t timeout_ns;  /* negative: for ever */
 	enum pump_eof eof;
+	bool eof_given; /* not the default */
 	bool progress, verbose;
 };
 

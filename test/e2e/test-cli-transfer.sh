@@ -77,6 +77,33 @@ has_come_back() { cmp sent back; }
 arrives "both ways, to the server" sent
 cmp sent back || fail "both ways, to the client"
 
+# The end of the faster direction does not cut off the slower one
+question_came() { [ "$(cat copy)" = question ]; }
+(wait_for question_came; cat sent) | listen --eof=close data/h >copy &
+other=$!
+echo question | connect data/h >back || fail "the slower direction: $?"
+wait "$other" || fail "the slower direction: the other end returned $?"
+cmp sent back || fail "the slower direction is cut off"
+
+# What reads the end of the question may answer it
+mkfifo from-sort
+sort <from-sort >answers &
+sort=$!
+listen --eof=close data/i <empty >from-sort &
+other=$!
+printf 'b\na\n' | connect data/i || fail "to sort: $?"
+wait "$other" "$sort" || fail "sort: $?"
+equal "sorted" "$(cat answers)" "$(printf 'a\nb')"
+
+# Who has nothing to send does not wait for an input that never ends
+mkfifo idle
+exec 5<>idle
+listen data/j <sent &
+other=$!
+connect data/j <&5 >copy || fail "with an idle input: $?"
+exec 5>&-
+arrives "with an idle input" sent
+
 # A path is absolute, or below the home of the server
 listen /local/domain/1/data/deep/er/f-1_2@3 <sent &
 other=$!
