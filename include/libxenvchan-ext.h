@@ -111,6 +111,33 @@ void libxenvchan_set_timeout(struct libxenvchan *ctrl, int64_t timeout_ns);
  */
 void libxenvchan_set_spin(struct libxenvchan *ctrl, int64_t spin_ns);
 
+/* One direction of a vchan, since it was made. */
+struct libxenvchan_flow {
+	uint64_t bytes;
+	uint64_t calls;       /* that moved at least a byte */
+	uint64_t sleeps;      /* waits in the kernel, for this direction */
+	uint64_t spins;       /* waits that began with polling the ring */
+	uint64_t spins_won;   /* and ended with it, without a sleep */
+	uint64_t events_sent; /* that told the peer of this direction */
+};
+
+struct libxenvchan_stats {
+	struct libxenvchan_flow received, sent;
+	uint64_t events_received; /* of both directions: they share them */
+	uint64_t waits; /* by libxenvchan_wait() and libxenvchan_poll() */
+	uint64_t connections; /* a server: how many clients it has seen */
+};
+
+/*
+ * What the vchan has done. May be called at any time, from any thread, in any
+ * state. size is sizeof(*stats): members that a later version of this header
+ * adds at the end are 0 from an older library. 0, or -1: EINVAL, a size smaller
+ * than that of the first version. `xenchan vchan stats` shows the same, of all
+ * processes.
+ */
+int libxenvchan_stats(struct libxenvchan *ctrl, struct libxenvchan_stats *stats,
+		      size_t size);
+
 #ifdef __cplusplus
 }
 #endif

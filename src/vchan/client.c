@@ -161,7 +161,8 @@ static int announce(struct vchan *v)
 		return r;
 	}
 	v->announced = true;
-	atomic_store(&v->state, VCHAN_OPEN);
+	stats_add(&v->stats->sent.events_sent, 1);
+	vchan_set_state(v, VCHAN_OPEN);
 	return 0;
 }
 

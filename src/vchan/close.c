@@ -95,6 +95,7 @@ void vchan_free(struct vchan *v)
 	vchan_release(v);
 	cleanup_closep(&v->epoll);
 	cleanup_closep(&v->timer);
+	vchan_stats_close(v);
 	free(v->path);
 	free(v);
 }

@@ -5,16 +5,20 @@
 #include <poll.h>
 #include <signal.h>
 
+#include "vchan/stats-file.h"
+
 /* Events without progress that are taken at full speed, and then one a ms. */
 #define CREDIT_MAX 256
 
-int gate_init(struct gate *g, xenevtchn_handle *event, uint32_t port)
+int gate_init(struct gate *g, xenevtchn_handle *event, uint32_t port,
+	      uint64_t *n_taken)
 {
 	pthread_condattr_t attr;
 	int r;
 
 	*g = (struct gate){ .event = event,
 			    .port = port,
+			    .n_taken = n_taken,
 			    .credit = CREDIT_MAX };
 	r = pthread_condattr_init(&attr);
 	if (r)
@@ -176,9 +180,11 @@ static int lead(struct gate *g, int64_t deadline)
 	r = poll_and_take(g, deadline);
 	pthread_mutex_lock(&g->lock);
 	g->polling = false;
-	if (!r)
+	if (!r) {
 		atomic_fetch_add_explicit(&g->n_events, 1,
 					  memory_order_release);
+		stats_add(g->n_taken, 1);
+	}
 	pthread_cond_broadcast(&g->changed);
 	return r;
 }

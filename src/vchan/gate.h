@@ -26,13 +26,15 @@ struct gate {
 	bool polling;
 	xenevtchn_handle *event; /* borrowed */
 	uint32_t port;
+	uint64_t *n_taken; /* borrowed: n_events, for others to see */
 	/* The budget of events that brought nothing: see gate.c. */
 	atomic_uint credit;
 	int64_t credit_time; /* the polling thread's */
 };
 
 /* 0, or negative errno. */
-int gate_init(struct gate *g, xenevtchn_handle *event, uint32_t port);
+int gate_init(struct gate *g, xenevtchn_handle *event, uint32_t port,
+	      uint64_t *n_taken);
 void gate_deinit(struct gate *g);
 
 /* To be read before the look that finds nothing to do. */

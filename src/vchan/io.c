@@ -65,15 +65,27 @@ static int tx_refresh(struct vchan *v, uint32_t *n)
 struct direction {
 	int (*refresh)(struct vchan *v, uint32_t *n);
 	size_t spin;   /* where in struct vchan its history is */
+	size_t flow;   /* where in struct stats_slot its counters are */
 	uint8_t event; /* what to ask for */
 };
 
-static const struct direction incoming = { rx_refresh,
-					   offsetof(struct vchan, rx_spin),
-					   VCHAN_ASK_WRITTEN };
-static const struct direction outgoing = { tx_refresh,
-					   offsetof(struct vchan, tx_spin),
-					   VCHAN_ASK_CONSUMED };
+static const struct direction incoming = {
+	rx_refresh,
+	offsetof(struct vchan, rx_spin),
+	offsetof(struct stats_slot, received),
+	VCHAN_ASK_WRITTEN,
+};
+static const struct direction outgoing = {
+	tx_refresh,
+	offsetof(struct vchan, tx_spin),
+	offsetof(struct stats_slot, sent),
+	VCHAN_ASK_CONSUMED,
+};
+
+static struct stats_flow *flow_of(struct vchan *v, const struct direction *d)
+{
+	return (struct stats_flow *)(void *)((char *)v->stats + d->flow);
+}
 
 static struct spin *spin_of(struct vchan *v, const struct direction *d)
 {
@@ -97,6 +109,9 @@ static int spin_for(struct vchan *v, const struct direction *d, uint32_t min,
 	while (!r && *n < min && spin_pause(&w))
 		r = d->refresh(v, n);
 	spin_end(s, &w, *n >= min);
+	stats_add(&flow_of(v, d)->spins, 1);
+	if (*n >= min)
+		stats_add(&flow_of(v, d)->spins_won, 1);
 	return r;
 }
 
@@ -171,6 +186,7 @@ static int await(struct vchan *v, const struct direction *d,
 			return r;
 		if (!deadline)
 			deadline = deadline_in(v->timeout_ns);
+		stats_add(&flow_of(v, d)->sleeps, 1);
 		r = vchan_wait_for_event(v, seen, deadline);
 		if (r)
 			return r;
@@ -228,7 +244,7 @@ static int tx_start(struct vchan *v, enum vchan_state state)
 /* n bytes that are there */
 static void rx_take(struct vchan *v, uint8_t *data, uint32_t n)
 {
-	uint32_t piece = piece_of(&v->rx);
+	uint32_t piece = piece_of(&v->rx), all = n;
 	int r;
 
 	while (n) {
@@ -241,6 +257,7 @@ static void rx_take(struct vchan *v, uint8_t *data, uint32_t n)
 		data += m;
 		n -= m;
 	}
+	stats_add(&v->stats->received.bytes, all);
 	r = vchan_tell(v, VCHAN_ASK_CONSUMED);
 	if (r)
 		v->rx_error = r;
@@ -250,6 +267,7 @@ static void rx_take(struct vchan *v, uint8_t *data, uint32_t n)
 static void tx_put(struct vchan *v, const uint8_t *data, uint32_t n,
 		   uint32_t piece)
 {
+	uint32_t all = n;
 	int r;
 
 	while (n) {
@@ -260,6 +278,7 @@ static void tx_put(struct vchan *v, const uint8_t *data, uint32_t n,
 		data += m;
 		n -= m;
 	}
+	stats_add(&v->stats->sent.bytes, all);
 	r = vchan_tell(v, VCHAN_ASK_WRITTEN);
 	if (r)
 		v->tx_error = r;
@@ -388,9 +407,11 @@ static int tx_stream(struct vchan *v, enum vchan_state state,
 	return (int)done;
 }
 
-/* The exported form of an error. */
-static int result(int r)
+/* The exported form of an error; what a call has moved is one call. */
+static int result(int r, struct stats_flow *flow)
 {
+	if (r > 0)
+		stats_add(&flow->calls, 1);
 	if (r >= 0)
 		return r;
 	errno = -r;
@@ -399,12 +420,16 @@ static int result(int r)
 
 int libxenvchan_recv(struct libxenvchan *ctrl, void *data, size_t size)
 {
-	return result(rx_packet(vchan_of(ctrl), data, size));
+	struct vchan *v = vchan_of(ctrl);
+
+	return result(rx_packet(v, data, size), &v->stats->received);
 }
 
 int libxenvchan_read(struct libxenvchan *ctrl, void *data, size_t size)
 {
-	return result(rx_stream(vchan_of(ctrl), data, size));
+	struct vchan *v = vchan_of(ctrl);
+
+	return result(rx_stream(v, data, size), &v->stats->received);
 }
 
 int libxenvchan_send(struct libxenvchan *ctrl, const void *data, size_t size)
@@ -414,7 +439,7 @@ int libxenvchan_send(struct libxenvchan *ctrl, const void *data, size_t size)
 
 	r = tx_packet(v, vchan_tx_enter(v), data, size);
 	vchan_tx_leave(v);
-	return result(r);
+	return result(r, &v->stats->sent);
 }
 
 int libxenvchan_write(struct libxenvchan *ctrl, const void *data, size_t size)
@@ -424,7 +449,7 @@ int libxenvchan_write(struct libxenvchan *ctrl, const void *data, size_t size)
 
 	r = tx_stream(v, vchan_tx_enter(v), data, size);
 	vchan_tx_leave(v);
-	return result(r);
+	return result(r, &v->stats->sent);
 }
 
 /* The peer is asked in any case: there is never as much as UINT32_MAX. */

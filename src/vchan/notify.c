@@ -47,8 +47,13 @@ int vchan_tell(struct vchan *v, uint8_t what)
 	if (v->is_server)
 		atomic_store_explicit(&v->client_came, true,
 				      memory_order_relaxed);
-	if (!xenevtchn_notify(v->event, v->port))
+	if (!xenevtchn_notify(v->event, v->port)) {
+		stats_add(what == VCHAN_ASK_WRITTEN
+				  ? &v->stats->sent.events_sent
+				  : &v->stats->received.events_sent,
+			  1);
 		return 0;
+	}
 	/* The peer still sleeps: let the next call try again. */
 	(void)shm_try_or_u8(v->asked, what, &old);
 	return -errno;

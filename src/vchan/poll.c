@@ -105,7 +105,7 @@ static int poll_until(struct vchan *v, int want, int64_t deadline)
 			r = look_for_end(v, &found);
 		if (r || found)
 			return r ? r : found;
-		r = vchan_wait_for_event(v, seen, deadline);
+		r = vchan_wait_for_anything(v, seen, deadline);
 	}
 	return r;
 }

@@ -19,6 +19,7 @@
 #include "vchan/page.h"
 #include "vchan/report.h"
 #include "vchan/spin.h"
+#include "vchan/stats-file.h"
 #include "xen/nodes.h"
 
 /*
@@ -70,6 +71,7 @@ struct vchan {
 	char *path;
 	pid_t pid; /* the process that may use it; see close.c */
 	struct report report;
+	struct stats_slot *stats; /* never NULL; see stats.c */
 
 	/* Owned: handles and mappings, NULL until made. */
 	union {
@@ -164,6 +166,8 @@ DEFINE_CLEANUP(struct vchan *, vchan, vchan_free)
 
 /* session.c: who is at the other end */
 
+/* Goes to another state, and lets those who look from outside know. */
+void vchan_set_state(struct vchan *v, enum vchan_state state);
 /* Looks at the peer's live byte and returns the state that follows from it. */
 enum vchan_state vchan_look(struct vchan *v);
 /* Whether the peer has said that it will write no more. */
@@ -173,6 +177,8 @@ bool vchan_peer_has_finished(struct vchan *v);
  * there. 0: something may have changed; -EINTR; -ETIMEDOUT at the deadline.
  */
 int vchan_wait_for_event(struct vchan *v, uint64_t seen, int64_t deadline);
+/* The same, and counts it as a wait for neither direction. */
+int vchan_wait_for_anything(struct vchan *v, uint64_t seen, int64_t deadline);
 /* The peer broke the protocol. Returns -EPROTO. */
 int vchan_corrupt(struct vchan *v, const char *how);
 /*
@@ -183,6 +189,13 @@ int vchan_corrupt(struct vchan *v, const char *how);
 enum vchan_state vchan_tx_enter(struct vchan *v);
 bool vchan_tx_client_left(struct vchan *v);
 void vchan_tx_leave(struct vchan *v);
+
+/* stats.c */
+
+/* Where v counts. 0 or -ENOMEM. */
+int vchan_stats_open(struct vchan *v);
+/* May be called twice, and in a child of fork(2). */
+void vchan_stats_close(struct vchan *v);
 
 /* io.c */
 

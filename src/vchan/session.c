@@ -36,21 +36,50 @@ int vchan_state_error(enum vchan_state state)
 	return -EPROTO;
 }
 
+/* For those outside, in the words of the public enum. */
+static void show_state(struct vchan *v, enum vchan_state state)
+{
+	static const uint8_t shown[] = {
+		[VCHAN_CONNECTING] = LIBXENVCHAN_CONNECTING,
+		[VCHAN_WAITING] = LIBXENVCHAN_LISTENING,
+		[VCHAN_OPEN] = LIBXENVCHAN_OPEN,
+		[VCHAN_CLOSED] = LIBXENVCHAN_CLOSED,
+		[VCHAN_DIED] = LIBXENVCHAN_DIED,
+		[VCHAN_GONE] = LIBXENVCHAN_GONE,
+		[VCHAN_CORRUPT] = LIBXENVCHAN_CORRUPT,
+	};
+
+	static_assert(sizeof(shown) == VCHAN_CORRUPT + 1, "one for each state");
+	__atomic_store_n(&v->stats->state, shown[state], __ATOMIC_RELAXED);
+	if (state == VCHAN_OPEN)
+		stats_add(&v->stats->connections, 1);
+}
+
+void vchan_set_state(struct vchan *v, enum vchan_state state)
+{
+	atomic_store(&v->state, state);
+	show_state(v, state);
+}
+
 /* CORRUPT is final, whatever another thread sees at the same time. */
 static enum vchan_state state_set(struct vchan *v, enum vchan_state state)
 {
 	int old = atomic_load_explicit(&v->state, memory_order_relaxed);
 
-	while (old != VCHAN_CORRUPT &&
-	       !atomic_compare_exchange_weak(&v->state, &old, (int)state))
-		;
-	return old == VCHAN_CORRUPT ? VCHAN_CORRUPT : state;
+	do {
+		if (old == VCHAN_CORRUPT || old == (int)state)
+			return old;
+	} while (!atomic_compare_exchange_weak(&v->state, &old, (int)state));
+	show_state(v, state);
+	return state;
 }
 
 int vchan_corrupt(struct vchan *v, const char *how)
 {
-	if (atomic_exchange(&v->state, VCHAN_CORRUPT) != VCHAN_CORRUPT)
+	if (atomic_exchange(&v->state, VCHAN_CORRUPT) != VCHAN_CORRUPT) {
+		show_state(v, VCHAN_CORRUPT);
 		report_broken(&v->report, how);
+	}
 	return -EPROTO;
 }
 
@@ -250,6 +279,12 @@ int vchan_wait_for_event(struct vchan *v, uint64_t seen, int64_t deadline)
 	}
 }
 
+int vchan_wait_for_anything(struct vchan *v, uint64_t seen, int64_t deadline)
+{
+	stats_add(&v->stats->waits, 1);
+	return vchan_wait_for_event(v, seen, deadline);
+}
+
 /* As after server_init: an empty vchan that waits for a client. */
 static void reset_rings(struct vchan *v)
 {
@@ -276,7 +311,7 @@ static void reset_session(struct vchan *v)
 	atomic_store(&v->departed, false);
 	atomic_store(&v->marked, false);
 	atomic_store(&v->flush_due, false);
-	atomic_store(&v->state, VCHAN_WAITING);
+	vchan_set_state(v, VCHAN_WAITING);
 }
 
 static bool client_is_in(struct vchan *v)
@@ -333,6 +368,8 @@ int libxenvchan_shutdown(struct libxenvchan *ctrl)
 			r = vchan_corrupt(v, "keeps its notify byte busy");
 		else if (xenevtchn_notify(v->event, v->port))
 			r = -errno;
+		else
+			stats_add(&v->stats->sent.events_sent, 1);
 	}
 	if (!r) /* a client that has not come yet may be of our kind */
 		return state == VCHAN_OPEN &&

@@ -36,6 +36,11 @@ int vchan_new(const struct report *rep, bool is_server, struct vchan **out)
 	v->nodes[VCHAN_NODE_EVENT_CHANNEL].key = "event-channel";
 	atomic_init(&v->state, is_server ? VCHAN_WAITING : VCHAN_CONNECTING);
 	atomic_flag_clear(&v->tx_busy);
+	if (vchan_stats_open(v)) {
+		vchan_free(v);
+		return report_failure(rep, STEP_MEMORY, ENOMEM);
+	}
+	vchan_set_state(v, vchan_state(v));
 	*out = v;
 	return 0;
 }
@@ -88,6 +93,8 @@ static void fill_public(struct vchan *v)
 	};
 
 	v->pub.ring = ring;
+	v->stats->read_order = v->is_server ? v->left_order : v->right_order;
+	v->stats->write_order = v->is_server ? v->right_order : v->left_order;
 	v->pub.event = v->event;
 	v->pub.event_port = v->port;
 	v->pub.read = v->is_server ? left : right;
@@ -128,7 +135,7 @@ int vchan_attach_rings(struct vchan *v)
 		      v->is_server ? &p->right.cons : &p->right.prod);
 	point_at_flags(v);
 	fill_public(v);
-	r = gate_init(&v->gate, v->event, v->port);
+	r = gate_init(&v->gate, v->event, v->port, &v->stats->events_received);
 	if (r)
 		return report_failure(&v->report, STEP_MEMORY, -r);
 	v->gate_ready = true;

@@ -48,7 +48,8 @@ int libxenvchan_wait(struct libxenvchan *ctrl)
 	else if (is_over(v, vchan_look(v)))
 		r = gate_drain(&v->gate);
 	else
-		r = vchan_wait_for_event(v, seen, deadline_in(v->timeout_ns));
+		r = vchan_wait_for_anything(v, seen,
+					    deadline_in(v->timeout_ns));
 	if (!r)
 		return 0;
 	errno = -r;
