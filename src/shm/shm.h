@@ -135,28 +135,21 @@ static inline void shm_publish_u8(struct shm_u8 *p, uint8_t v)
 /*
  * Read-modify-write of a byte that the peer writes too, as a full fence.
  *
- * Where the processor has one instruction for it, that cannot be delayed by
- * the peer. Elsewhere (Arm before LSE) it is a load-exclusive loop, which a
- * peer that keeps writing can keep failing for ever (XSA-295); so the loop is
- * bounded, and a false return means "the peer would not let us": treat it as
- * a peer that lies. *old is the value before.
+ * Where the processor has one instruction for it, the peer cannot delay that.
+ * Elsewhere it is a loop of load and compare-and-exchange, which a peer that
+ * keeps writing can keep failing for ever (XSA-295); so the loop is bounded,
+ * and a false return means "the peer would not let us": treat it as a peer that
+ * lies. x86 has one instruction that sets bits, but none that clears some and
+ * tells which were set. *old is the value before.
  */
 #define SHM_RMW_TRIES 4096
 
-#if !defined(SHM_BOUNDED_RMW) && (defined(__x86_64__) || defined(__i386__) || \
-				  defined(__ARM_FEATURE_ATOMICS))
-static inline bool shm_try_or_u8(struct shm_u8 *p, uint8_t bits, uint8_t *old)
-{
-	*old = __atomic_fetch_or(&p->v, bits, __ATOMIC_SEQ_CST);
-	return true;
-}
-
-static inline bool shm_try_and_u8(struct shm_u8 *p, uint8_t bits, uint8_t *old)
-{
-	*old = __atomic_fetch_and(&p->v, bits, __ATOMIC_SEQ_CST);
-	return true;
-}
+#if defined(__x86_64__) || defined(__i386__)
+#define SHM_X86 1
 #else
+#define SHM_X86 0
+#endif
+
 static inline bool shm_try_mask_u8(struct shm_u8 *p, uint8_t keep, uint8_t set,
 				   uint8_t *old)
 {
@@ -166,7 +159,9 @@ static inline bool shm_try_mask_u8(struct shm_u8 *p, uint8_t keep, uint8_t set,
 		if (__atomic_compare_exchange_n(
 			    &p->v, &v, (uint8_t)((v & keep) | set), true,
 			    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
-			shm_fence();
+			/* On x86 what is locked is a fence already. */
+			if (!SHM_X86)
+				shm_fence();
 			*old = v;
 			return true;
 		}
@@ -174,11 +169,28 @@ static inline bool shm_try_mask_u8(struct shm_u8 *p, uint8_t keep, uint8_t set,
 	return false;
 }
 
-static inline bool shm_try_or_u8(struct shm_u8 *p, uint8_t bits, uint8_t *old)
+#if !defined(SHM_BOUNDED_RMW) && (SHM_X86 || defined(__ARM_FEATURE_ATOMICS))
+static inline bool shm_try_or_u8(struct shm_u8 *p, uint8_t bits)
 {
-	return shm_try_mask_u8(p, 0xff, bits, old);
+	(void)__atomic_fetch_or(&p->v, bits, __ATOMIC_SEQ_CST);
+	return true;
 }
+#else
+static inline bool shm_try_or_u8(struct shm_u8 *p, uint8_t bits)
+{
+	uint8_t old;
 
+	return shm_try_mask_u8(p, 0xff, bits, &old);
+}
+#endif
+
+#if !defined(SHM_BOUNDED_RMW) && defined(__ARM_FEATURE_ATOMICS)
+static inline bool shm_try_and_u8(struct shm_u8 *p, uint8_t bits, uint8_t *old)
+{
+	*old = __atomic_fetch_and(&p->v, bits, __ATOMIC_SEQ_CST);
+	return true;
+}
+#else
 static inline bool shm_try_and_u8(struct shm_u8 *p, uint8_t bits, uint8_t *old)
 {
 	return shm_try_mask_u8(p, bits, 0, old);

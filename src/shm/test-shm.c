@@ -12,13 +12,12 @@
 
 #include "shm/shm.h"
 
-static void or_and_and_tell_the_value_before(void **state)
+static void or_sets_and_and_tells_the_value_before(void **state)
 {
 	struct shm_u8 b = { 0x81 };
 	uint8_t old = 0;
 
-	assert_true(shm_try_or_u8(&b, 0x02, &old));
-	assert_int_equal(old, 0x81);
+	assert_true(shm_try_or_u8(&b, 0x02));
 	assert_true(shm_try_and_u8(&b, (uint8_t)~0x01u, &old));
 	assert_int_equal(old, 0x83);
 	assert_int_equal(shm_load_u8(&b), 0x82);
@@ -32,7 +31,7 @@ static void *toggle_high_bit(void *arg)
 
 	for (int i = 0; i < ROUNDS; i++)
 		(void)(i & 1 ? shm_try_and_u8(arg, 0x7f, &old)
-			     : shm_try_or_u8(arg, 0x80, &old));
+			     : shm_try_or_u8(arg, 0x80));
 	return NULL;
 }
 
@@ -44,8 +43,7 @@ static void bits_of_the_other_end_survive(void **state)
 
 	assert_int_equal(pthread_create(&t, NULL, toggle_high_bit, &b), 0);
 	for (int i = 0; i < ROUNDS; i++) {
-		assert_true(shm_try_or_u8(&b, 0x01, &old));
-		assert_int_equal(old & 0x21, 0x20);
+		assert_true(shm_try_or_u8(&b, 0x01));
 		assert_true(shm_try_and_u8(&b, 0xfe, &old));
 		assert_int_equal(old & 0x21, 0x21);
 	}
@@ -56,7 +54,7 @@ static void bits_of_the_other_end_survive(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(or_and_and_tell_the_value_before),
+		cmocka_unit_test(or_sets_and_and_tells_the_value_before),
 		cmocka_unit_test(bits_of_the_other_end_survive),
 	};
 

@@ -14,11 +14,9 @@
 
 static void tell_peer(struct vchan *v)
 {
-	uint8_t old;
-
 	if (!v->announced)
 		return;
-	(void)shm_try_or_u8(v->ask, VCHAN_SAYS_BYE, &old);
+	(void)shm_try_or_u8(v->ask, VCHAN_SAYS_BYE);
 	shm_publish_u8(v->live_own, VCHAN_LIVE_GONE);
 	xenevtchn_notify(v->event, v->port);
 }

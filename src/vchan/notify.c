@@ -9,8 +9,6 @@
 
 int vchan_ask(struct vchan *v, uint8_t what)
 {
-	uint8_t old;
-
 	/*
 	 * A bit that still stands need not be set again: the peer clears it
 	 * only to send an event. If this load is stale, that event has been
@@ -25,7 +23,7 @@ int vchan_ask(struct vchan *v, uint8_t what)
 	 * at the index. Pairs with the fence of shm_publish_u32() in the
 	 * peer's bytering_advance().
 	 */
-	if (!shm_try_or_u8(v->ask, what, &old))
+	if (!shm_try_or_u8(v->ask, what))
 		return vchan_corrupt(v, "keeps its notify byte busy");
 	return 0;
 }
@@ -55,6 +53,6 @@ int vchan_tell(struct vchan *v, uint8_t what)
 		return 0;
 	}
 	/* The peer still sleeps: let the next call try again. */
-	(void)shm_try_or_u8(v->asked, what, &old);
+	(void)shm_try_or_u8(v->asked, what);
 	return -errno;
 }

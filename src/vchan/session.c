@@ -168,7 +168,6 @@ static enum vchan_state client_left(struct vchan *v)
 static void watch_for_swap(struct vchan *v)
 {
 	uint8_t notify = shm_load_u8(v->asked);
-	uint8_t old;
 
 	if (notify & VCHAN_MARK_SEEN)
 		return;
@@ -176,7 +175,7 @@ static void watch_for_swap(struct vchan *v)
 		report_swap(&v->report);
 		shm_zero(v->tx.data, v->tx.size);
 	}
-	if (notify && shm_try_or_u8(v->asked, VCHAN_MARK_SEEN, &old))
+	if (notify && shm_try_or_u8(v->asked, VCHAN_MARK_SEEN))
 		atomic_store(&v->marked, true);
 }
 
@@ -359,12 +358,11 @@ int libxenvchan_shutdown(struct libxenvchan *ctrl)
 	struct vchan *v = vchan_of(ctrl);
 	enum vchan_state state = vchan_look(v);
 	int r = vchan_state_error(state);
-	uint8_t old;
 
 	if (!r && !v->finished) {
 		v->finished = true;
 		/* Published after all that was written: a full fence. */
-		if (!shm_try_or_u8(v->ask, VCHAN_SAYS_FIN, &old))
+		if (!shm_try_or_u8(v->ask, VCHAN_SAYS_FIN))
 			r = vchan_corrupt(v, "keeps its notify byte busy");
 		else if (xenevtchn_notify(v->event, v->port))
 			r = -errno;
