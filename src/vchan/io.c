@@ -330,9 +330,9 @@ static int rx_stream_take(struct vchan *v, uint8_t *data, uint32_t all,
 	return r;
 }
 
-static int rx_stream(struct vchan *v, void *data, size_t size)
+static int rx_stream(struct vchan *v, uint8_t *data, size_t size)
 {
-	uint32_t all = min_u32(size, INT_MAX), n, done;
+	uint32_t all = min_u32(size, INT_MAX), n, done = 0;
 	struct need need = { .min = 1, .want = all, .ask = 1 };
 	int r = rx_start(v);
 
@@ -343,11 +343,21 @@ static int rx_stream(struct vchan *v, void *data, size_t size)
 		return r || n ? r : end_of_wait(v, &incoming);
 	}
 	r = rx_await(v, &need, &n);
-	if (!r)
-		r = rx_stream_take(v, data, all, n, &done);
-	/* A short read asks: the caller may go and wait for the descriptor. */
-	if (!r && done < all)
+	while (!r && n) {
+		uint32_t took;
+
+		r = rx_stream_take(v, data, all - done, n, &took);
+		data += took;
+		done += took;
+		if (r || done == all)
+			break;
+		/*
+		 * A short read asks: the caller may go and wait for the
+		 * descriptor. What came before the peer could see that has
+		 * no event, and has to be taken now.
+		 */
 		r = ask_and_look(v, &incoming, &n);
+	}
 	return r ? r : (int)done;
 }
 
