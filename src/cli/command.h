@@ -25,5 +25,6 @@ int command_channel_serve(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_vchan_connect(int argc, char **argv);
 int command_vchan_listen(int argc, char **argv);
+int command_vchan_stats(int argc, char **argv);
 
 #endif

@@ -181,7 +181,8 @@ int libxenvchan_poll(struct libxenvchan *ctrl, int want, int64_t timeout_ns)
 {
 	struct vchan *v = vchan_of(ctrl);
 	bool was_connecting = vchan_state(v) == VCHAN_CONNECTING;
-	int r = poll_until(v, want, deadline_in(timeout_ns));
+	int r = poll_until(v, want,
+			   timeout_ns ? deadline_in(timeout_ns) : 0);
 
 	if (v->epoll >= 0) {
 		if (was_connecting && v->event)

@@ -177,7 +177,7 @@ bool vchan_peer_has_finished(struct vchan *v);
  * there. 0: something may have changed; -EINTR; -ETIMEDOUT at the deadline.
  */
 int vchan_wait_for_event(struct vchan *v, uint64_t seen, int64_t deadline);
-/* The same, and counts it as a wait for neither direction. */
+/* The same, counted as a wait for neither direction; 0: it is no wait. */
 int vchan_wait_for_anything(struct vchan *v, uint64_t seen, int64_t deadline);
 /* The peer broke the protocol. Returns -EPROTO. */
 int vchan_corrupt(struct vchan *v, const char *how);

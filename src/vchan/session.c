@@ -280,7 +280,8 @@ int vchan_wait_for_event(struct vchan *v, uint64_t seen, int64_t deadline)
 
 int vchan_wait_for_anything(struct vchan *v, uint64_t seen, int64_t deadline)
 {
-	stats_add(&v->stats->waits, 1);
+	if (deadline)
+		stats_add(&v->stats->waits, 1);
 	return vchan_wait_for_event(v, seen, deadline);
 }
 

@@ -112,6 +112,9 @@ static void every_event_is_counted(void **state)
 			 fake_host_calls_in(SERVER, FAKE_NOTIFY));
 	assert_in_range(stats.events_received, 100, 102);
 	assert_int_equal(stats.waits, 100);
+	/* A look is no wait. */
+	assert_int_equal(libxenvchan_poll(s, LIBXENVCHAN_IN, 0), 0);
+	assert_int_equal(stats_of(s).waits, 100);
 	leave(c, CLIENT);
 	leave(s, SERVER);
 }

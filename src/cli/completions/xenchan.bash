@@ -24,6 +24,7 @@ _xenchan_options() {
 		;;
 	'channel serve') options='--dir --agents --restart-delay --help' ;;
 	'doctor') options='--json --help' ;;
+	'vchan stats') options='--json --watch --help' ;;
 	'channel' | 'vchan') options='--help' ;;
 	'') options='--version --help' ;;
 	esac
@@ -34,7 +35,7 @@ _xenchan_commands() {
 	case $1 in
 	'') words='channel vchan doctor' ;;
 	'channel') words='attach detach events list log names open serve' ;;
-	'vchan') words='listen connect' ;;
+	'vchan') words='listen connect stats' ;;
 	esac
 	return 0
 }
