@@ -181,6 +181,19 @@ static inline void bytering_copy_in(const struct bytering *r, const void *src,
 		shm_copy_to(r->data, (const uint8_t *)src + first, n - first);
 }
 
+/*
+ * Producer: has the places of the next n bytes fetched, as far as they are free
+ * and contiguous.
+ */
+static inline void bytering_prefetch(const struct bytering *r, uint32_t n)
+{
+	uint32_t space = bytering_space(r);
+	struct shm_byte *p;
+
+	n = bytering_span(r, 0, n < space ? n : space, &p);
+	shm_prefetch_to_store(p, n);
+}
+
 /* Zeroes the n bytes from our position on, which have to be ours. */
 static inline void bytering_zero(const struct bytering *r, uint32_t n)
 {

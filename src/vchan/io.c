@@ -15,7 +15,8 @@
 /*
  * Large transfers are published piece by piece, so that a peer that is awake
  * copies one while we copy the next: half of a small ring, an eighth of a large
- * one. A peer that sleeps is woken once, at the end.
+ * one. A peer that sleeps is woken at the first piece, and needs as long to wake
+ * up as we to copy some more.
  */
 #define PIECE_MIN 16384u
 
@@ -245,43 +246,52 @@ static int tx_start(struct vchan *v, enum vchan_state state)
 static void rx_take(struct vchan *v, uint8_t *data, uint32_t n)
 {
 	uint32_t piece = piece_of(&v->rx), all = n;
-	int r;
 
 	while (n) {
 		uint32_t m = min_u32(n, piece);
+		int r;
 
 		bytering_copy_out(&v->rx, data, m);
 		if (v->pub.server_persist)
 			bytering_zero(&v->rx, m);
 		bytering_advance(&v->rx, m);
+		r = vchan_tell(v, VCHAN_ASK_CONSUMED);
+		if (r)
+			v->rx_error = r;
 		data += m;
 		n -= m;
 	}
 	stats_add(&v->stats->received.bytes, all);
-	r = vchan_tell(v, VCHAN_ASK_CONSUMED);
-	if (r)
-		v->rx_error = r;
 }
+
+/*
+ * The next message is likely to be as long as this one, and where it will lie
+ * was last in the consumer's cache. Beyond a page, the processor's own
+ * prefetching does as well, and ours would take lines from a consumer at work.
+ */
+#define PREFETCH_MAX 4096
 
 /* n bytes that there is room for, published every `piece` */
 static void tx_put(struct vchan *v, const uint8_t *data, uint32_t n,
 		   uint32_t piece)
 {
 	uint32_t all = n;
-	int r;
 
 	while (n) {
 		uint32_t m = min_u32(n, piece);
+		int r;
 
 		bytering_copy_in(&v->tx, data, m);
 		bytering_advance(&v->tx, m);
+		r = vchan_tell(v, VCHAN_ASK_WRITTEN);
+		if (r)
+			v->tx_error = r;
 		data += m;
 		n -= m;
 	}
+	if (all <= PREFETCH_MAX)
+		bytering_prefetch(&v->tx, all);
 	stats_add(&v->stats->sent.bytes, all);
-	r = vchan_tell(v, VCHAN_ASK_WRITTEN);
-	if (r)
-		v->tx_error = r;
 }
 
 /* A packet is moved whole or not at all. */

@@ -117,7 +117,7 @@ enum vchan_state vchan_tx_enter(struct vchan *v)
 	while (atomic_flag_test_and_set(&v->tx_busy))
 		sched_yield();
 	state = vchan_look(v);
-	if (atomic_exchange(&v->flush_due, false))
+	if (atomic_load(&v->flush_due) && atomic_exchange(&v->flush_due, false))
 		flush(v);
 	return state;
 }
@@ -179,10 +179,17 @@ static void watch_for_swap(struct vchan *v)
 		atomic_store(&v->marked, true);
 }
 
+/* This runs for each message: a store that changes nothing is left out. */
+static void clear(atomic_bool *flag)
+{
+	if (atomic_load_explicit(flag, memory_order_relaxed))
+		atomic_store(flag, false);
+}
+
 static enum vchan_state client_here(struct vchan *v)
 {
-	atomic_store(&v->departed, false);
-	atomic_store(&v->end_told, false);
+	clear(&v->departed);
+	clear(&v->end_told);
 	if (v->pub.server_persist)
 		watch_for_swap(v);
 	return state_set(v, VCHAN_OPEN);
