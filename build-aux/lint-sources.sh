@@ -6,7 +6,7 @@
 # may use the emulated host, which nothing else outside of its folder may know.
 set -eu
 
-layers="base shm xen vchan console toolstack backend guest cli"
+layers="base shm xen vchan console toolstack backend guest cli bench"
 status=0
 
 fail() {

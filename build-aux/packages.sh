@@ -30,6 +30,7 @@ packages() {
 	test      abigail-tools         abidiff of the drop-in library
 	test      libxenmisc4.17        Debian's libxenvchan, to compare with
 	test      xen-utils-4.17        Debian's vchan-socket-proxy, run unmodified
+	test      gnuplot-nox           plots of xenchan vchan bench
 	lab       qemu-system-x86       runs the real Xen
 	lab       cpio                  builds the guests' file systems
 	lab       xz-utils              unpacks the guests' kernel

@@ -23,6 +23,7 @@ int command_channel_names(int argc, char **argv);
 int command_channel_open(int argc, char **argv);
 int command_channel_serve(int argc, char **argv);
 int command_doctor(int argc, char **argv);
+int command_vchan_bench(int argc, char **argv);
 int command_vchan_connect(int argc, char **argv);
 int command_vchan_listen(int argc, char **argv);
 int command_vchan_stats(int argc, char **argv);

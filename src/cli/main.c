@@ -21,6 +21,8 @@ static const struct command {
 	  "offer a vchan; standard input and output over it" },
 	{ "vchan connect", command_vchan_connect,
 	  "the other end; waits for the server" },
+	{ "vchan bench", command_vchan_bench,
+	  "speed, latency and cost, against other libraries and transports" },
 	{ "vchan stats", command_vchan_stats,
 	  "what the vchans of this machine have done" },
 	{ "channel attach", command_channel_attach, "give a domain a channel" },

@@ -10,6 +10,10 @@ _xenchan_options() {
 	case $1 in
 	'vchan listen') options="--ring $transfer" ;;
 	'vchan connect') options=$transfer ;;
+	'vchan bench')
+		options='--compare --mode --size --ring --rounds --time --spin
+			--cpu --no-fifo --json --plot --serve --domain --help'
+		;;
 	'channel attach')
 		options='--domain --pty --socket --mode --owner --limit
 			--overflow --log --signal-client --backend --persist --wait --help'
@@ -35,7 +39,7 @@ _xenchan_commands() {
 	case $1 in
 	'') words='channel vchan doctor' ;;
 	'channel') words='attach detach events list log names open serve' ;;
-	'vchan') words='listen connect stats' ;;
+	'vchan') words='bench listen connect stats' ;;
 	esac
 	return 0
 }
@@ -51,9 +55,14 @@ _xenchan() {
 	case $prev in
 	--eof) words='close keep' ;;
 	--ring) words='4K 64K 256K 1M' ;;
+	--mode | -m)
+		[ "$command ${COMP_WORDS[2]}" = 'vchan bench' ] || return
+		words='stream packet batch inplace latency'
+		;;
 	--overflow) words='block drop-oldest drop-newest' ;;
 	--timeout | -t) words='0 10 1m never' ;;
-	--domain | -d | --backend | --limit | --mode | --restart-delay | --wait)
+	--domain | -d | --backend | --limit | --restart-delay | --wait | \
+		--cpu | --rounds | --size | --spin | --time)
 		return
 		;;
 	--device) words='1 2 3 4 5 6 7' ;;
@@ -65,7 +74,7 @@ _xenchan() {
 		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
 		return
 		;;
-	--agents | --dir | --log | --run-dir | --socket | --to | --tty)
+	--agents | --compare | --dir | --log | --plot | --run-dir | --socket | --to | --tty)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+/* A vchan, by a library that is known only now: ours, Xen's, an older build. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "bench/transport.h"
+#include "libxenvchan-ext.h"
+
+#define CONNECT_NS (20 * NS_PER_S)
+#define RETRY_NS (5 * NS_PER_MS)
+
+struct vchan_end {
+	struct libxenvchan *vchan;
+	__typeof__(libxenvchan_server_init) *server_init;
+	__typeof__(libxenvchan_client_init) *client_init;
+	__typeof__(libxenvchan_close) *close;
+	__typeof__(libxenvchan_recv) *recv;
+	__typeof__(libxenvchan_read) *read;
+	__typeof__(libxenvchan_send) *send;
+	__typeof__(libxenvchan_write) *write;
+};
+
+static int put(struct transport *t, const void *data, size_t n)
+{
+	struct vchan_end *e = t->own;
+	const char *p = data;
+
+	while (n) {
+		int r = e->write(e->vchan, p, n);
+
+		if (r <= 0)
+			return -1;
+		p += r;
+		n -= (size_t)r;
+	}
+	return 0;
+}
+
+static int put_packet(struct transport *t, const void *data, size_t n)
+{
+	struct vchan_end *e = t->own;
+
+	return e->send(e->vchan, data, n) == (int)n ? 0 : -1;
+}
+
+static ssize_t get(struct transport *t, void *data, size_t n)
+{
+	struct vchan_end *e = t->own;
+	int r = e->read(e->vchan, data, n);
+
+	return r > 0 ? r : -1;
+}
+
+static int get_packet(struct transport *t, void *data, size_t n)
+{
+	struct vchan_end *e = t->own;
+
+	return e->recv(e->vchan, data, n) == (int)n ? 0 : -1;
+}
+
+static const struct symbol {
+	const char *name;
+	size_t offset;
+} symbols[] = {
+#define SYMBOL(what)                                                   \
+	{                                                              \
+		"libxenvchan_" #what, offsetof(struct vchan_end, what) \
+	}
+	SYMBOL(server_init), SYMBOL(client_init), SYMBOL(close), SYMBOL(recv),
+	SYMBOL(read),        SYMBOL(send),        SYMBOL(write),
+};
+
+static int load(struct vchan_end *e, const char *library)
+{
+	void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+
+	if (!handle) {
+		fprintf(stderr, "%s\n", dlerror());
+		return -1;
+	}
+	for (size_t i = 0; i < sizeof(symbols) / sizeof(*symbols); i++) {
+		void *found = dlsym(handle, symbols[i].name);
+
+		if (!found) {
+			fprintf(stderr, "%s: not a libxenvchan: no %s\n",
+				library, symbols[i].name);
+			return -1;
+		}
+		memcpy((char *)e + symbols[i].offset, &found, sizeof(found));
+	}
+	return 0;
+}
+
+/* Until the server is there. */
+static struct libxenvchan *join(struct vchan_end *e,
+				const struct end_setup *setup)
+{
+	int64_t deadline = deadline_in(CONNECT_NS);
+	struct timespec pause = { 0, RETRY_NS };
+
+	for (;;) {
+		struct libxenvchan *v =
+			e->client_init(NULL, setup->domain, setup->path);
+
+		if (v || clock_now_ns() >= deadline)
+			return v;
+		nanosleep(&pause, NULL);
+	}
+}
+
+int vchan_open(struct transport *t, const struct end_setup *setup)
+{
+	struct vchan_end *e = calloc(1, sizeof(*e));
+
+	if (!e || load(e, setup->library))
+		return -1;
+	e->vchan = setup->is_server
+			   ? e->server_init(NULL, setup->domain, setup->path,
+					    setup->ring, setup->ring)
+			   : join(e, setup);
+	if (!e->vchan) {
+		fprintf(stderr, "%s, %s: %s\n", setup->library,
+			setup->is_server ? "libxenvchan_server_init"
+					 : "libxenvchan_client_init",
+			strerror(errno));
+		return -1;
+	}
+	e->vchan->blocking = 1;
+	*t = (struct transport){
+		.put = put,
+		.put_packet = put_packet,
+		.get = get,
+		.get_packet = get_packet,
+		.own = e,
+	};
+	return 0;
+}
