@@ -2,6 +2,7 @@
 #include "xen/nodes.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -138,27 +139,48 @@ static void back_off(int try)
 	nanosleep(&t, NULL);
 }
 
+static int publish_as(struct publication *p, unsigned int self)
+{
+	int r = -EAGAIN;
+
+	p->perms[0] = (struct xs_permissions){ self, XS_PERM_NONE };
+	for (int try = 0; try < TRANSACTION_TRIES && r == -EAGAIN; try++) {
+		bool none;
+
+		if (try)
+			back_off(try - 1);
+		r = publish_in_transaction(p, &none);
+		if (none && r == -ENOSPC)
+			r = publish_one_by_one(p);
+	}
+	return r;
+}
+
 int xen_nodes_publish(struct xs_handle *xs, const char *base, unsigned int peer,
 		      const struct xen_node *nodes, size_t n_nodes)
 {
+	/* This domain's id, as last asked for: it saves a round trip. */
+	static atomic_int known = -1;
 	struct publication p = { xs, base, nodes, n_nodes, { { 0 } } };
+	int last = atomic_load(&known), asked, r = 0;
 	unsigned int self;
-	bool none;
-	int r = xen_store_domid(xs, &self);
 
-	if (r)
-		return r;
-	p.perms[0] = (struct xs_permissions){ self, XS_PERM_NONE };
 	p.perms[1] = (struct xs_permissions){ peer, XS_PERM_READ };
-	for (int try = 0; try < TRANSACTION_TRIES; try++) {
-		r = publish_in_transaction(&p, &none);
-		if (none && r == -ENOSPC)
-			r = publish_one_by_one(&p);
-		if (r != -EAGAIN)
-			break;
-		back_off(try);
-	}
-	return r;
+	if (last >= 0)
+		r = publish_as(&p, (unsigned int)last);
+	/*
+	 * A domain that was restored or migrated goes on with another id, and
+	 * may not make an owner of the old one.
+	 */
+	if (last >= 0 && r != -EPERM && r != -EACCES)
+		return r;
+	asked = xen_store_domid(xs, &self);
+	if (asked)
+		return asked;
+	if (last == (int)self)
+		return r;
+	atomic_store(&known, (int)self);
+	return publish_as(&p, self);
 }
 
 static int read_value(struct xs_handle *xs, xs_transaction_t t,
