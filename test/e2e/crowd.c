@@ -2,13 +2,17 @@
 /*
  * Many vchans of one process, for both ends of a crowd:
  *
- *   crowd server PEER N    N vchans at data/crowd/0...; "ready" on stdout
+ *   crowd server PEER N    N vchans at data/crowd/0...
  *   crowd client PEER N    connects to all, sends each its number, and reads
  *                          it back
+ *   crowd fill PEER N      as server, until one fails or there are N; closes
  *
- * The server echoes a number on each, all of them in one poll loop, and ends
+ * "ready" on stdout, or what was in the way, with how many there are and how many
+ * descriptors the process has for them. The server echoes a number on each, all of them in one poll loop, and ends
  * when all clients have.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,6 +25,17 @@ static struct libxenvchan **vchans;
 static struct pollfd *fds;
 static int n_vchans;
 
+static int n_descriptors(void)
+{
+	struct rlimit limit;
+	int n = 0;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	for (int fd = 0; fd < (int)limit.rlim_cur && fd < 65536; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
 static int failed(const char *what, int i)
 {
 	fprintf(stderr, "crowd: %s %d: ", what, i);
@@ -28,6 +43,7 @@ static int failed(const char *what, int i)
 	return 1;
 }
 
+/* How many; if it is fewer than there should be, errno says why. */
 static int open_all(int peer, int is_server)
 {
 	char path[64];
@@ -43,12 +59,12 @@ static int open_all(int peer, int is_server)
 							      0, 0)
 				    : libxenvchan_client_init(NULL, peer, path);
 		if (!vchans[i])
-			return failed("init", i);
+			return i;
 		vchans[i]->blocking = !is_server;
 		fds[i].fd = libxenvchan_fd_for_select(vchans[i]);
 		fds[i].events = POLLIN;
 	}
-	return 0;
+	return n_vchans;
 }
 
 static int echo(int i)
@@ -99,7 +115,8 @@ static int ask(void)
 
 int main(int argc, char **argv)
 {
-	int is_server = argc == 4 && strcmp(argv[1], "server") == 0, r;
+	int is_client = argc == 4 && strcmp(argv[1], "client") == 0, r = 0;
+	int is_full = argc == 4 && strcmp(argv[1], "fill") == 0, n, before, err;
 	struct rlimit limit;
 
 	if (argc != 4)
@@ -110,12 +127,17 @@ int main(int argc, char **argv)
 	n_vchans = atoi(argv[3]);
 	vchans = calloc(n_vchans, sizeof(struct libxenvchan *));
 	fds = calloc(n_vchans, sizeof(*fds));
-	if (open_all(atoi(argv[2]), is_server) != 0)
-		return 1;
-	puts("ready");
+	before = n_descriptors();
+	n = open_all(atoi(argv[2]), !is_client);
+	err = errno;
+	if (n < n_vchans && !is_full)
+		return failed("init", n);
+	printf("%s %d %d\n", n < n_vchans ? strerrorname_np(err) : "ready", n,
+	       n_descriptors() - before);
 	fflush(stdout);
-	r = is_server ? serve() : ask();
-	for (int i = 0; i < n_vchans; i++)
+	if (!is_full)
+		r = is_client ? ask() : serve();
+	for (int i = 0; i < n; i++)
 		libxenvchan_close(vchans[i]);
 	free(vchans);
 	free(fds);
