@@ -120,7 +120,7 @@ static int64_t timer_due(struct vchan *v)
 
 	if (state == VCHAN_CONNECTING)
 		return v->next_attempt;
-	return vchan_state_error(state) ? 0 : deadline_in(XEN_PEER_PROBE_NS);
+	return vchan_state_error(state) ? 0 : xen_peer_next_probe();
 }
 
 /* Setting it also forgets that it was due before. */
@@ -181,8 +181,7 @@ int libxenvchan_poll(struct libxenvchan *ctrl, int want, int64_t timeout_ns)
 {
 	struct vchan *v = vchan_of(ctrl);
 	bool was_connecting = vchan_state(v) == VCHAN_CONNECTING;
-	int r = poll_until(v, want,
-			   timeout_ns ? deadline_in(timeout_ns) : 0);
+	int r = poll_until(v, want, timeout_ns ? deadline_in(timeout_ns) : 0);
 
 	if (v->epoll >= 0) {
 		if (was_connecting && v->event)

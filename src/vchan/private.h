@@ -174,7 +174,8 @@ enum vchan_state vchan_look(struct vchan *v);
 bool vchan_peer_has_finished(struct vchan *v);
 /*
  * Waits for an event, and looks now and then whether the peer's domain is still
- * there. 0: something may have changed; -EINTR; -ETIMEDOUT at the deadline.
+ * there; with a deadline of 0 it does not wait. 0: something may have changed;
+ * -EINTR; -ETIMEDOUT at the deadline.
  */
 int vchan_wait_for_event(struct vchan *v, uint64_t seen, int64_t deadline);
 /* The same, counted as a wait for neither direction; 0: it is no wait. */

@@ -268,12 +268,19 @@ static void look_for_domain(struct vchan *v)
 		state_set(v, VCHAN_GONE);
 }
 
+/* 0, or -ETIMEDOUT: no thread has taken an event since. */
+static int look_for_event(struct vchan *v, uint64_t seen)
+{
+	return gate_seen(&v->gate) == seen ? -ETIMEDOUT : 0;
+}
+
 int vchan_wait_for_event(struct vchan *v, uint64_t seen, int64_t deadline)
 {
 	for (;;) {
-		int64_t tick = deadline_in(XEN_PEER_PROBE_NS);
-		int r = gate_wait(&v->gate, seen,
-				  tick < deadline ? tick : deadline);
+		int64_t tick = xen_peer_next_probe();
+		int r = deadline ? gate_wait(&v->gate, seen,
+					     tick < deadline ? tick : deadline)
+				 : look_for_event(v, seen);
 
 		if (r != -ETIMEDOUT)
 			return r;

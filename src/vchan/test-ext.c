@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "libxenvchan-ext.h"
 #include "vchan/test-pair.h"
 
@@ -291,6 +292,33 @@ static void a_descriptor_tells_of_the_end_of_the_domain(void **state)
 	assert_int_equal(libxenvchan_state(server), LIBXENVCHAN_GONE);
 }
 
+static void many_vchans_ask_for_their_peer_as_often_as_one(void **state)
+{
+	struct libxenvchan *v[50];
+	int64_t start = clock_now_ns(), elapsed;
+	unsigned long probes;
+	char path[32];
+
+	fake_host_set_domain(SERVER);
+	for (int i = 0; i < 50; i++) {
+		snprintf(path, sizeof(path), "data/many-%d", i);
+		v[i] = libxenvchan_server_init(NULL, CLIENT, path, 0, 0);
+		assert_non_null(v[i]);
+	}
+	probes = fake_host_calls_in(SERVER, FAKE_BIND_INTERDOMAIN);
+	do {
+		for (int i = 0; i < 50; i++)
+			assert_int_equal(
+				libxenvchan_poll(v[i], LIBXENVCHAN_IN, 0), 0);
+		elapsed = clock_now_ns() - start;
+	} while (elapsed < 400 * MS);
+	probes = fake_host_calls_in(SERVER, FAKE_BIND_INTERDOMAIN) - probes;
+	/* Not more often than every 125 ms, however often they are called. */
+	assert_in_range(probes, 1, elapsed / (125 * MS) + 1);
+	for (int i = 0; i < 50; i++)
+		libxenvchan_close(v[i]);
+}
+
 static void a_time_out_ends_every_blocking_call(void **state)
 {
 	static char fill[8192];
@@ -396,6 +424,7 @@ int main(void)
 		T(a_blocked_server_learns_of_the_end_of_the_domain),
 		T(a_blocked_client_learns_of_the_end_of_the_domain),
 		T(a_descriptor_tells_of_the_end_of_the_domain),
+		T(many_vchans_ask_for_their_peer_as_often_as_one),
 		T(a_time_out_ends_every_blocking_call),
 		T(a_rearmed_server_is_like_new),
 		T(rearming_calls_nobody),

@@ -5,7 +5,6 @@
 #include <pthread.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 
 /* Peers that a process has at a time; with more, they are asked more often. */
 #define N_REMEMBERED 64

@@ -24,8 +24,21 @@
 #include <xenevtchn.h>
 #include <xenstore.h>
 
-/* How often a waiting end should ask: the least interval of real probes. */
+#include "base/clock.h"
+
+/* How often a waiting end should ask. */
 #define XEN_PEER_PROBE_NS INT64_C(250000000)
+
+/*
+ * When to ask next: all who wait for any peer, in any process, do so at the same
+ * moments, and wake the machine four times a second however many they are.
+ */
+static inline int64_t xen_peer_next_probe(void)
+{
+	int64_t now = clock_now_ns();
+
+	return now - now % XEN_PEER_PROBE_NS + XEN_PEER_PROBE_NS;
+}
 
 /* For an end that maps none of the peer's pages. */
 bool xen_peer_is_gone(xenevtchn_handle *event, unsigned int domid);
