@@ -27,5 +27,6 @@ int command_vchan_bench(int argc, char **argv);
 int command_vchan_connect(int argc, char **argv);
 int command_vchan_listen(int argc, char **argv);
 int command_vchan_stats(int argc, char **argv);
+int command_vchan_proxy(int argc, char **argv);
 
 #endif

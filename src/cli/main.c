@@ -25,6 +25,8 @@ static const struct command {
 	  "speed, latency and cost, against other libraries and transports" },
 	{ "vchan stats", command_vchan_stats,
 	  "what the vchans of this machine have done" },
+	{ "vchan proxy", command_vchan_proxy,
+	  "connections of sockets and commands, many at once" },
 	{ "channel attach", command_channel_attach, "give a domain a channel" },
 	{ "channel detach", command_channel_detach, "take it away" },
 	{ "channel events", command_channel_events,

@@ -38,17 +38,6 @@ static const char help[] =
 	"Exit status: 0 done, 1 failed, 2 usage, 128+N ended by signal N. See "
 	"xenchan-vchan(1).\n";
 
-/* Names the same nodes as the server's own relative path. */
-static char *absolute_path(const struct vchan_options *o)
-{
-	char *path;
-	int n = *o->path == '/' ? asprintf(&path, "%s", o->path)
-				: asprintf(&path, "/local/domain/%u/%s",
-					   o->domain, o->path);
-
-	return n < 0 ? NULL : path;
-}
-
 /*
  * Whether this domain can have clients at all. The errors that mean "no server
  * yet" are also those of a machine without Xen and of a user without rights.
@@ -121,7 +110,8 @@ int command_vchan_connect(int argc, char **argv)
 
 	if (!transfer_begin(&t, help, argc, argv, &status))
 		return status;
-	path = absolute_path(&t.options);
+	/* Names the same nodes as the server's own relative path. */
+	path = vchan_absolute_path(t.options.domain, t.options.path);
 	vchan = path ? connect_by(&t, path, &late) : NULL;
 	if (vchan)
 		return transfer_run(&t, vchan);

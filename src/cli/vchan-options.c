@@ -49,51 +49,68 @@ static int parse_ring_size(const char *s, size_t *out)
 	return r;
 }
 
-/* SIZE or LEFT,RIGHT */
-static int parse_ring(struct vchan_options *o, const char *arg)
+int vchan_parse_rings(const char *command, const char *arg, size_t *left_r,
+		      size_t *right_r)
 {
 	const char *comma = strchr(arg, ',');
 	char left[32];
 	int r;
 
-	if (!o->is_server)
-		return say_usage(o->command,
-				 "--ring: the server chooses the rings");
 	snprintf(left, sizeof(left), "%.*s",
 		 comma ? (int)(comma - arg) : (int)strlen(arg), arg);
-	r = parse_ring_size(left, &o->left);
+	r = parse_ring_size(left, left_r);
 	if (!r)
-		r = parse_ring_size(comma ? comma + 1 : left, &o->right);
+		r = parse_ring_size(comma ? comma + 1 : left, right_r);
 	if (!r)
 		return STATUS_DONE;
-	return say_usage(o->command,
+	return say_usage(command,
 			 "--ring %s: not a size, or two with a comma, of at "
 			 "most 1M each",
 			 arg);
 }
 
-static int parse_domain(struct vchan_options *o, const char *arg)
+static int parse_ring(struct vchan_options *o, const char *arg)
 {
-	if (!parse_domid(arg, &o->domain))
-		return STATUS_DONE;
-	return say_usage(o->command, "-d %s: not a domain id, 0 to 32751", arg);
+	if (!o->is_server)
+		return say_usage(o->command,
+				 "--ring: the server chooses the rings");
+	return vchan_parse_rings(o->command, arg, &o->left, &o->right);
 }
 
-static int parse_timeout(struct vchan_options *o, const char *arg)
+int vchan_parse_domain(const char *command, const char *arg,
+		       unsigned int *domain)
+{
+	if (!parse_domid(arg, domain))
+		return STATUS_DONE;
+	return say_usage(command, "-d %s: not a domain id, 0 to 32751", arg);
+}
+
+int vchan_parse_duration(const char *command, const char *option,
+			 const char *arg, int64_t *ns_r)
 {
 	uint64_t ns;
 
 	if (!strcmp(arg, "never")) {
-		o->timeout_ns = -1;
+		*ns_r = -1;
 		return STATUS_DONE;
 	}
 	if (parse_duration_ns(arg, INT64_MAX, &ns))
-		return say_usage(o->command,
-				 "--timeout %s: not a duration such as 10, "
-				 "500ms, 2m, nor never",
-				 arg);
-	o->timeout_ns = (int64_t)ns;
+		return say_usage(command,
+				 "%s %s: not a duration such as 10, 500ms, 2m, "
+				 "nor never",
+				 option, arg);
+	*ns_r = (int64_t)ns;
 	return STATUS_DONE;
+}
+
+char *vchan_absolute_path(unsigned int domain, const char *path)
+{
+	char *full;
+	int n = *path == '/'
+			? asprintf(&full, "%s", path)
+			: asprintf(&full, "/local/domain/%u/%s", domain, path);
+
+	return n < 0 ? NULL : full;
 }
 
 static int parse_eof(struct vchan_options *o, const char *arg)
@@ -113,9 +130,10 @@ static int parse_option(struct vchan_options *o, int option, char **argv)
 {
 	switch (option) {
 	case 'd':
-		return parse_domain(o, optarg);
+		return vchan_parse_domain(o->command, optarg, &o->domain);
 	case 't':
-		return parse_timeout(o, optarg);
+		return vchan_parse_duration(o->command, "--timeout", optarg,
+					    &o->timeout_ns);
 	case OPTION_RING:
 		return parse_ring(o, optarg);
 	case OPTION_EOF:

@@ -24,6 +24,20 @@ struct vchan_options {
 };
 
 /*
+ * Values of options, for other commands too. STATUS_DONE, or STATUS_USAGE after
+ * saying what is wrong. rings: SIZE or LEFT,RIGHT; a duration: -1: never.
+ */
+int vchan_parse_rings(const char *command, const char *arg, size_t *left_r,
+		      size_t *right_r);
+int vchan_parse_domain(const char *command, const char *arg,
+		       unsigned int *domain);
+int vchan_parse_duration(const char *command, const char *option,
+			 const char *arg, int64_t *ns_r);
+
+/* A path below the home of the domain, or as it is; to be freed. NULL: ENOMEM */
+char *vchan_absolute_path(unsigned int domain, const char *path);
+
+/*
  * Fills what lies below `help` from the arguments, and with the defaults that
  * suit standard input and standard error. STATUS_DONE, or STATUS_USAGE after
  * saying what is wrong.

@@ -59,7 +59,8 @@ int process_start(char *const argv[], int in, int out, const char *channel,
 	ssize_t n;
 	pid_t pid;
 
-	if (setenv("XEN_CHANNEL", channel, 1) || pipe2(report, O_CLOEXEC))
+	if ((channel && setenv("XEN_CHANNEL", channel, 1)) ||
+	    pipe2(report, O_CLOEXEC))
 		return -errno;
 	pid = fork();
 	if (pid == 0)

@@ -8,7 +8,7 @@
 
 /*
  * Runs argv[0], found along PATH, with these descriptors as 0 and 1, and the
- * variable XEN_CHANNEL set to the channel's name. Signals are as a new program
+ * variable XEN_CHANNEL set to the channel's name, unless that is NULL. Signals are as a new program
  * expects them. apart: in a session and process group of its own. 0; or
  * negative errno, also where argv[0] cannot be run.
  */

@@ -14,6 +14,10 @@ _xenchan_options() {
 		options='--compare --mode --size --ring --rounds --time --spin
 			--cpu --no-fifo --json --plot --serve --domain --help'
 		;;
+	'vchan proxy')
+		options='--domain --listen --stdio --connect --exec --mode
+			--max-sessions --timeout --idle --ring --compat --verbose --help'
+		;;
 	'channel attach')
 		options='--domain --pty --socket --mode --owner --limit
 			--overflow --log --signal-client --backend --persist --wait --help'
@@ -39,7 +43,7 @@ _xenchan_commands() {
 	case $1 in
 	'') words='channel vchan doctor' ;;
 	'channel') words='attach detach events list log names open serve' ;;
-	'vchan') words='bench listen connect stats' ;;
+	'vchan') words='bench listen connect proxy stats' ;;
 	esac
 	return 0
 }
@@ -60,8 +64,8 @@ _xenchan() {
 		words='stream packet batch inplace latency'
 		;;
 	--overflow) words='block drop-oldest drop-newest' ;;
-	--timeout | -t) words='0 10 1m never' ;;
-	--domain | -d | --backend | --limit | --restart-delay | --wait | \
+	--timeout | -t | --idle) words='0 10 1m never' ;;
+	--domain | -d | --backend | --limit | --max-sessions | --restart-delay | --wait | \
 		--cpu | --rounds | --size | --spin | --time)
 		return
 		;;
@@ -74,7 +78,7 @@ _xenchan() {
 		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
 		return
 		;;
-	--agents | --compare | --dir | --log | --plot | --run-dir | --socket | --to | --tty)
+	--agents | --compare | --connect | --dir | --listen | --log | --plot | --run-dir | --socket | --to | --tty)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
