@@ -417,6 +417,32 @@ static void a_restarting_signal_does_not(void **state)
 	assert_int_equal(read_interrupted(SA_RESTART), 1);
 }
 
+/* And of one process: here, of one thread. */
+static void both_ends_may_be_of_one_domain(void **state)
+{
+	for (int server_first = 0; server_first < 2; server_first++) {
+		struct libxenvchan *s, *c, *last;
+
+		fake_host_set_domain(SERVER);
+		s = libxenvchan_server_init(NULL, SERVER, "data/own", LEFT,
+					    RIGHT);
+		assert_non_null(s);
+		c = libxenvchan_client_init(NULL, SERVER,
+					    "/local/domain/1/data/own");
+		assert_non_null(c);
+		assert_int_equal(libxenvchan_write(s, out, 100), 100);
+		assert_int_equal(libxenvchan_read(c, in, 200), 100);
+		assert_int_equal(libxenvchan_send(c, out, LEFT), LEFT);
+		assert_int_equal(libxenvchan_recv(s, in, LEFT), LEFT);
+		assert_memory_equal(in, out, LEFT);
+		libxenvchan_close(server_first ? s : c);
+		last = server_first ? c : s;
+		assert_int_equal(libxenvchan_wait(last), 0);
+		assert_int_equal(libxenvchan_is_open(last), 0);
+		libxenvchan_close(last);
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -440,6 +466,7 @@ int main(void)
 		T(a_close_ends_a_blocking_read),
 		T(a_close_ends_a_blocking_write_that_counts_what_it_sent),
 		T(a_killed_peer_ends_a_blocking_read),
+		T(both_ends_may_be_of_one_domain),
 		T(a_signal_interrupts_a_wait),
 		T(a_restarting_signal_does_not),
 	};

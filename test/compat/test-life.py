@@ -291,6 +291,38 @@ def in_a_blocked_call(host, survivor, victim_id):
         survivor.kill()
 
 
+def loopback(host, pairing, _n):
+    """Both ends in one domain: both directions, and either end closes or dies
+    first."""
+    for first_is_server in (True, False):
+        for how in ("close", "kill"):
+            server, client = ends = [host.end(SERVER, library).remember_pid()
+                                     for library in pairing]
+            server.do("server", SERVER, NAME, 4096, 65536)
+            answer = client.do("client", SERVER, PATH)
+            assert not answer.startswith("NULL"), f"client_init: {answer}"
+            for end in ends:
+                end.do("blocking", 1)
+            for writer, reader in (ends, reversed(ends)):
+                reader.start("recv", 1000)
+                equal("write", writer.do("write", 1000), "1000")
+                equal("recv", reader.finish(), "1000")
+            first, last = ends if first_is_server else reversed(ends)
+            last.start("read", 1)
+            if how == "close":
+                first.do("close")
+            else:
+                first.kill()
+            equal("a blocked read", last.finish().split(" ")[0], "-1")
+            equal("is_open", last.do("is_open"), "0")
+            last.do("close")
+            last.end()
+            if how == "close":
+                first.end()
+            wait_for("something is left",
+                     lambda: not any(host.held(SERVER).values()))
+
+
 def state_of_host(host, host_pid):
     with_counts = {d: {k: v for k, v in s.items() if k != "events"}
                    for d, s in host.state().items()}
@@ -329,7 +361,7 @@ def cycles(host, pairing, n):
 
 
 CASES = (descriptor, second_client, inheritance, signals, kill_in_transfer,
-         kill_in_setup, kill_client_in_setup, destroy, cycles)
+         kill_in_setup, kill_client_in_setup, destroy, loopback, cycles)
 RANDOM = random.Random()
 
 
