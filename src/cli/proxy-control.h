@@ -20,9 +20,9 @@
 #include "libxenvchan-ext.h"
 
 enum control_kind {
-	CONTROL_OPEN = 0x6e65706f, /* "open" */
-	CONTROL_OPENED = 0x64656e6f,
-	CONTROL_FAILED = 0x6c696166,
+	CONTROL_OPEN = 0x6e65706f,   /* "open" */
+	CONTROL_OPENED = 0x64656e6f, /* "oned" */
+	CONTROL_FAILED = 0x6c696166, /* "fail" */
 };
 
 struct control_message {

@@ -172,7 +172,7 @@ static enum relay_result judge(struct relay *r)
 	if (r->peer_gone) {
 		if (state == LIBXENVCHAN_DIED || state == LIBXENVCHAN_GONE)
 			return RELAY_PEER_DIED;
-		if (!up_ended)
+		if (!is_empty(&r->up) || !ring_is_empty(r))
 			return RELAY_UNDELIVERED;
 	} else if (!up_ended) {
 		return RELAY_GOES_ON;

@@ -45,6 +45,13 @@ const char *proxy_end_text(enum session_end end)
 	return "";
 }
 
+/* The others are how impatient clients end. */
+static bool is_failure(enum session_end end)
+{
+	return end == SESSION_TOO_LATE || end == SESSION_NO_VCHAN ||
+	       end == SESSION_NO_LOCAL || end == SESSION_PEER_DIED;
+}
+
 /* Once a second: others decide how often sessions fail. */
 static void note_end(struct proxy *p, const struct proxy_session *s)
 {
@@ -55,7 +62,7 @@ static void note_end(struct proxy *p, const struct proxy_session *s)
 	int64_t now = clock_now_ns();
 	char more[48] = "";
 
-	if (s->end == SESSION_DONE && !o->verbose)
+	if (!o->verbose && !is_failure(s->end))
 		return;
 	if (!o->verbose && p->said_ns && now - p->said_ns < NS_PER_S) {
 		p->n_unsaid++;

@@ -168,9 +168,17 @@ static void a_close_delivers_what_came_before(void **state)
 
 static void a_close_before_all_was_taken_is_told(void **state)
 {
+	assert_int_equal(write(local, "up", 2), 2);
 	goes_on();
 	close_client();
 	assert_int_equal(step(), RELAY_UNDELIVERED);
+}
+
+static void a_close_ends_a_local_end_that_has_not(void **state)
+{
+	goes_on();
+	close_client();
+	assert_int_equal(step(), RELAY_DONE);
 }
 
 static void a_killed_peer_is_told(void **state)
@@ -288,6 +296,7 @@ int main(void)
 		WITH(the_peers_end_comes_first),
 		WITH(a_close_delivers_what_came_before),
 		WITH(a_close_before_all_was_taken_is_told),
+		WITH(a_close_ends_a_local_end_that_has_not),
 		WITH(a_killed_peer_is_told),
 		WITH(a_peer_that_breaks_the_protocol_ends_the_session),
 		WITH(a_stuck_peer_stops_the_local_end),
