@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The examples of the functions' manual pages compile.
+"""The examples of the functions' manual pages, and of migrating, compile.
 
 An example is what a function would contain that has a vchan and a buffer:
 `ctrl` and `buf`. Each page of an extension has one.
@@ -68,8 +68,8 @@ def main(include, *arguments):
             examples = examples_of(file.read())
         if not examples and name in wanted:
             faults.append(f"{name}.3 has no example")
-        if name.startswith("libxenvchan_"):
-            faults += [f"{name}.3: {wrong}" for code in examples
+        if name.startswith(("libxenvchan_", "xenvchan-migrating")):
+            faults += [f"{os.path.basename(path)}: {wrong}" for code in examples
                        if (wrong := compile_one(compiler, include, code))]
     print("\n".join(faults))
     return 1 if faults else 0
