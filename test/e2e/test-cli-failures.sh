@@ -33,6 +33,9 @@ start() {
 	name=$1 in=$2
 	shift 2
 	rm -f "$name.pid"
+	# Not by the shell in the background: it might be too late.
+	: >"$name.out"
+	: >"$name.err"
 	exec 3<&0 # which the shell takes from what runs in the background
 	# shellcheck disable=SC2016 # the inner shell's
 	dom "$in" sh -c 'echo $$ >"$0.tmp" && mv "$0.tmp" "$0.pid" && exec "$@"' \
