@@ -10,12 +10,13 @@ import signal
 import sys
 import time
 
-from vchan_ends import CLIENT, PAIRINGS, SERVER, Host, open_files
+from vchan_ends import CLIENT, LIBRARY, PAIRINGS, SERVER, Host, open_files
 
 NAME = "data/vchan/life"
 PATH = f"/local/domain/{SERVER}/{NAME}"
 DESCRIPTOR_CALLS = ("select", "poll", "epoll")
 SOON = 60000  # ms
+LIBRARIES = list(LIBRARY)
 
 
 def equal(what, got, wanted):
@@ -323,6 +324,93 @@ def loopback(host, pairing, _n):
                      lambda: not any(host.held(SERVER).values()))
 
 
+OPEN, FINISHED, CLOSED, DIED = "2", "3", "4", "5"
+
+
+def half_close(one, peer):
+    """What a peer of our kind learns, another one does not notice."""
+    if one.library != "ours":
+        return
+    both = peer.library == "ours"
+    equal("write", one.do("write", 10), "10")
+    equal("shutdown", one.do("shutdown"), "0" if both else "1")
+    equal("a write after it", one.do("write", 1), "-1 EPIPE")
+    equal("read", peer.do("read", 20), "10")
+    if both:
+        equal("the peer's state", peer.do("state"), FINISHED)
+        equal("at the end", peer.do("read", 20), "-1 EPIPE")
+    else:
+        equal("is_open", peer.do("is_open"), "1")
+        equal("nothing there", peer.do("read", 20), "0")
+    # The other direction goes on.
+    equal("write", peer.do("write", 100), "100")
+    equal("read", one.do("read", 200), "100")
+    equal("the own state", one.do("state"), OPEN)
+
+
+def extensions(host, pairing, _n):
+    """Half-close, and a close told from a death, between two of ours; with
+    Xen's library at the other end, neither harms it, nor is it taken for one
+    of ours."""
+    both = pairing == ("ours", "ours")
+    for closer in (0, 1):
+        for how, state in (("close", CLOSED), ("kill", DIED)):
+            ends = pair(host, pairing)
+            connect(*ends)
+            first, last = ends[closer], ends[1 - closer]
+            half_close(first, last)
+            if how == "close":
+                first.do("close")
+                first.end()
+            else:
+                first.kill()
+            if last.library == "ours":
+                wanted = state if both else CLOSED
+                wait_for(f"the state is not {wanted}",
+                         lambda e=last, w=wanted: e.do("state") == w)
+            wait_for("is_open stays 1", lambda e=last: e.do("is_open") == "0")
+            last.do("close")
+            last.end()
+            host.tool(SERVER, "sh", "-c", f"xenstore-rm {NAME} 2>&- || :")
+
+
+def rearm(host, pairing, n):
+    """One server, clients of both libraries in turn: each finds a new vchan,
+    and what one was is not taken for the next."""
+    if pairing[0] != "ours":
+        return
+    server = host.end(SERVER, "ours")
+    server.do("server", CLIENT, NAME, 4096, 65536)
+    fresh = server.do("page")
+    for i in range(n):
+        library = LIBRARIES[i % 2] if i < 2 else RANDOM.choice(LIBRARIES)
+        client = host.end(CLIENT, library).remember_pid()
+        answer = client.do("client", SERVER, PATH)
+        assert not answer.startswith("NULL"), f"client_init: {answer}"
+        for end in (server, client):
+            end.do("rewind")
+        equal("write", client.do("write", 100), "100")
+        equal("read", server.do("read", 200), "100")
+        equal("write", server.do("write", 50), "50")
+        if i % 3:
+            equal("read", client.do("read", 200), "50")
+        equal("shutdown", server.do("shutdown"),
+              "0" if library == "ours" else "1")
+        equal("rearm", server.do("rearm"), "-1 EISCONN")
+        is_killed = RANDOM.randrange(2)
+        if is_killed:
+            client.kill()
+        else:
+            client.do("close")
+            client.end()
+        wanted = DIED if is_killed and library == "ours" else CLOSED
+        wait_for(f"the state is not {wanted}",
+                 lambda w=wanted: server.do("state") == w)
+        equal("rearm", server.do("rearm"), "0")
+        equal("the page", server.do("page"), fresh)
+    server.end()
+
+
 def state_of_host(host, host_pid):
     with_counts = {d: {k: v for k, v in s.items() if k != "events"}
                    for d, s in host.state().items()}
@@ -361,7 +449,8 @@ def cycles(host, pairing, n):
 
 
 CASES = (descriptor, second_client, inheritance, signals, kill_in_transfer,
-         kill_in_setup, kill_client_in_setup, destroy, loopback, cycles)
+         kill_in_setup, kill_client_in_setup, destroy, loopback, extensions,
+         rearm, cycles)
 RANDOM = random.Random()
 
 

@@ -15,6 +15,8 @@
  *   serve DOMID PATH   offers a vchan, writes into it, closes, for ever
  *   visits MS DOMID PATH   connects and reads until that fails, again and again
  *   handle restart|interrupt   SIGUSR1, with SA_RESTART or without
+ *   state, shutdown, rearm    the new calls, where the library has them
+ *   page   bytes 20 to 23 of the shared page: liveness and notify bytes
  *   pid
  *   fork   a child that closes the vchan
  *   fds    how many descriptors this process has
@@ -35,7 +37,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "libxenvchan.h"
+#include "libxenvchan-ext.h"
 #include "lockstep.h"
 
 #define CALLS(X)         \
@@ -52,9 +54,15 @@
 	X(data_ready)    \
 	X(buffer_space)
 
+#define NEW_CALLS(X) \
+	X(state)     \
+	X(shutdown)  \
+	X(rearm)
+
 static struct {
 #define X(name) __typeof__(&libxenvchan_##name) name;
 	CALLS(X)
+	NEW_CALLS(X)
 #undef X
 } lib;
 
@@ -83,6 +91,11 @@ static void load(const char *path)
 	lib.name = (__typeof__(lib.name))symbol(library, "libxenvchan" \
 							 "_" #name);
 	CALLS(X)
+#undef X
+#define X(name)                                                       \
+	lib.name = (__typeof__(lib.name))dlsym(library, "libxenvchan" \
+							"_" #name);
+	NEW_CALLS(X)
 #undef X
 }
 
@@ -176,6 +189,28 @@ static void cmd_buffer_space(char **args)
 static void cmd_wait(char **args)
 {
 	answer_result(lib.wait(v));
+}
+
+static void cmd_state(char **args)
+{
+	answer_result(lib.state(v));
+}
+
+static void cmd_shutdown(char **args)
+{
+	answer_result(lib.shutdown(v));
+}
+
+static void cmd_rearm(char **args)
+{
+	answer_result(lib.rearm(v));
+}
+
+static void cmd_page(char **args)
+{
+	const volatile uint8_t *page = (const volatile void *)v->ring;
+
+	answer("%02x %02x %02x %02x", page[20], page[21], page[22], page[23]);
 }
 
 static void cmd_blocking(char **args)
@@ -396,6 +431,10 @@ static const struct lockstep_command commands[] = {
 	{ "data_ready", 0, cmd_data_ready },
 	{ "buffer_space", 0, cmd_buffer_space },
 	{ "wait", 0, cmd_wait },
+	{ "state", 0, cmd_state },
+	{ "shutdown", 0, cmd_shutdown },
+	{ "rearm", 0, cmd_rearm },
+	{ "page", 0, cmd_page },
 	{ "blocking", 1, cmd_blocking },
 	{ "persist", 1, cmd_persist },
 	{ "rewind", 0, cmd_rewind },
