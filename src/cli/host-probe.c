@@ -13,7 +13,9 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "cli/command.h"
 #include "cli/logger.h"
+#include "cli/say.h"
 
 /* Any domain may be granted a page and bound a port; this one always exists. */
 #define SOME_DOMAIN 0
@@ -188,6 +190,22 @@ void probe_host(enum probe what, struct finding *f)
 			       .detail = i->detail };
 	if (f->error)
 		find_remedy(i, f);
+}
+
+int host_check(const char *command, bool is_server)
+{
+	const enum probe needs[] = { PROBE_XENSTORE, PROBE_EVTCHN,
+				     is_server ? PROBE_GNTALLOC
+					       : PROBE_GNTDEV };
+	struct finding f;
+
+	for (size_t i = 0; i < sizeof(needs) / sizeof(*needs); i++) {
+		probe_host(needs[i], &f);
+		if (f.error)
+			return say_failure("%s: %s: %s: %s", command, f.name,
+					   strerror(f.error), f.remedy);
+	}
+	return STATUS_DONE;
 }
 
 void probe_identity(struct identity *id)

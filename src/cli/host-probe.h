@@ -31,6 +31,12 @@ struct finding {
 
 void probe_host(enum probe what, struct finding *f);
 
+/*
+ * Whether this domain can be an end of a vchan at all. STATUS_DONE, or
+ * STATUS_FAILED after saying what is missing, and the remedy.
+ */
+int host_check(const char *command, bool is_server);
+
 /* Who this domain is, as xenstore has it. */
 struct identity {
 	long domid;     /* -1: not known */

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -164,32 +163,4 @@ int proxy_run(char *const argv[], pid_t *pid)
 		return fds[0];
 	close(fds[0]);
 	return r;
-}
-
-/* FNV-1a, going on from h */
-static uint64_t hash(uint64_t h, const char *s)
-{
-	for (; *s; s++)
-		h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
-	return h;
-}
-
-int proxy_hold_name(const char *store, unsigned int domid, const char *path)
-{
-	_cleanup_close_ int fd = make_socket();
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	uint64_t h = hash(UINT64_C(0xcbf29ce484222325), store);
-	socklen_t size;
-
-	if (fd < 0)
-		return fd;
-	h = hash(hash(h, "\n"), path);
-	/* The name begins with a zero: abstract. */
-	size = (socklen_t)snprintf(addr.sun_path + 1, sizeof(addr.sun_path) - 1,
-				   "xenchan-proxy/%u/%016llx", domid,
-				   (unsigned long long)h);
-	size += 1 + offsetof(struct sockaddr_un, sun_path);
-	if (bind(fd, (struct sockaddr *)&addr, size))
-		return -errno;
-	return TAKE_FD(fd);
 }

@@ -40,10 +40,4 @@ int proxy_dial(const char *path);
  */
 int proxy_run(char *const argv[], pid_t *pid);
 
-/*
- * A name that only one process can hold, until it ends: abstract sockets vanish
- * with their owner. The descriptor, or negative errno; EADDRINUSE: it is held.
- */
-int proxy_hold_name(const char *store, unsigned int domid, const char *path);
-
 #endif

@@ -28,7 +28,8 @@ const char *proxy_end_text(enum session_end end)
 	case SESSION_DONE:
 		return "done";
 	case SESSION_TOO_LATE:
-		return "the other end did not come within the --timeout";
+		return "the other end did not come within the --timeout; does "
+		       "its proxy run, with this domain and PATH?";
 	case SESSION_IDLE:
 		return "nothing moved for the time of --idle";
 	case SESSION_NO_VCHAN:

@@ -38,21 +38,6 @@ static const char help[] =
 	"Exit status: 0 done, 1 failed, 2 usage, 128+N ended by signal N. See "
 	"xenchan-vchan(1).\n";
 
-/*
- * Whether this domain can have clients at all. The errors that mean "no server
- * yet" are also those of a machine without Xen and of a user without rights.
- */
-static bool host_works(void)
-{
-	static const enum probe needs[] = { PROBE_XENSTORE, PROBE_EVTCHN,
-					    PROBE_GNTDEV };
-	struct finding f = { 0 };
-
-	for (size_t i = 0; !f.error && i < sizeof(needs) / sizeof(*needs); i++)
-		probe_host(needs[i], &f);
-	return !f.error;
-}
-
 /* Until it is there; 0, -ETIMEDOUT, -EINTR, or why it cannot be. */
 static int wait_for_server(struct transfer *t, struct libxenvchan *vchan)
 {
@@ -77,48 +62,62 @@ static int wait_for_server(struct transfer *t, struct libxenvchan *vchan)
 	return 0;
 }
 
-/* NULL and errno, or what the logger heard; *late: at the deadline. */
-static struct libxenvchan *connect_by(struct transfer *t, const char *path,
-				      bool *late)
+/* While it waits the library does not say why; a last attempt does. */
+static int try_last(struct transfer *t, const char *path,
+		    struct libxenvchan **out)
 {
-	int domain = (int)t->options.domain, r = -ENODEV;
-	struct libxenvchan *vchan =
-		libxenvchan_connect(&t->logger.xtl, domain, path);
+	*out = libxenvchan_client_init(&t->logger.xtl, (int)t->options.domain,
+				       path);
+	if (*out)
+		return STATUS_DONE;
+	return transfer_say_failure(t, "no server came within the --timeout");
+}
+
+/* STATUS_DONE and the vchan, or the exit status after saying why not. */
+static int connect_by(struct transfer *t, const char *path,
+		      struct libxenvchan **out)
+{
+	struct libxenvchan *vchan = libxenvchan_connect(
+		&t->logger.xtl, (int)t->options.domain, path);
+	int r = 0;
 
 	if (!vchan)
-		return NULL;
-	if (libxenvchan_state(vchan) != LIBXENVCHAN_CONNECTING || host_works())
-		r = wait_for_server(t, vchan);
-	if (!r)
-		return vchan;
+		return transfer_say_failure(t, "cannot connect");
+	/* "No server yet" is also what a machine without Xen looks like. */
+	if (libxenvchan_state(vchan) == LIBXENVCHAN_CONNECTING)
+		r = host_check(t->options.command, false);
+	if (r) {
+		libxenvchan_close(vchan);
+		return r;
+	}
+	r = wait_for_server(t, vchan);
+	if (!r) {
+		*out = vchan;
+		return STATUS_DONE;
+	}
 	libxenvchan_close(vchan);
-	*late = r == -ETIMEDOUT;
-	/* While it waits it does not say why; a last attempt does. */
-	if (*late || r == -ENODEV)
-		return libxenvchan_client_init(&t->logger.xtl, domain, path);
+	progress_abandon(&t->progress);
+	if (stop_signal())
+		return transfer_stopped();
+	if (r == -ETIMEDOUT)
+		return try_last(t, path, out);
 	errno = -r;
-	return NULL;
+	return transfer_say_failure(t, "cannot connect");
 }
 
 int command_vchan_connect(int argc, char **argv)
 {
 	struct transfer t = { .options = { .command = "vchan connect" } };
 	_cleanup_free_ char *path = NULL;
-	struct libxenvchan *vchan;
-	bool late = false;
+	struct libxenvchan *vchan = NULL;
 	int status;
 
 	if (!transfer_begin(&t, help, argc, argv, &status))
 		return status;
 	/* Names the same nodes as the server's own relative path. */
 	path = vchan_absolute_path(t.options.domain, t.options.path);
-	vchan = path ? connect_by(&t, path, &late) : NULL;
-	if (vchan)
-		return transfer_run(&t, vchan);
-	progress_abandon(&t.progress);
-	if (stop_signal())
-		return transfer_stopped();
-	return transfer_say_failure(&t,
-				    late ? "no server came within the --timeout"
-					 : "cannot connect");
+	if (!path)
+		return transfer_say_failure(&t, "cannot connect");
+	status = connect_by(&t, path, &vchan);
+	return status ? status : transfer_run(&t, vchan);
 }

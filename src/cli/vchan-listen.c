@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* xenchan vchan listen: a server for one client. */
+#include <errno.h>
+
+#include "base/cleanup.h"
 #include "cli/command.h"
+#include "cli/hold.h"
+#include "cli/host-probe.h"
+#include "cli/say.h"
 #include "cli/transfer.h"
 
 static const char help[] =
@@ -38,13 +44,21 @@ int command_vchan_listen(int argc, char **argv)
 	struct transfer t = { .options = { .command = "vchan listen",
 					   .is_server = true } };
 	struct vchan_options *o = &t.options;
+	_cleanup_close_ int name = -1;
 	struct libxenvchan *vchan;
 	int status;
 
 	if (!transfer_begin(&t, help, argc, argv, &status))
 		return status;
+	name = hold_path(o->path);
+	if (name == -EADDRINUSE)
+		return say_failure("%s: path %s: another server of this domain "
+				   "is there: stop it, or choose another PATH",
+				   o->command, o->path);
 	vchan = libxenvchan_server_init(&t.logger.xtl, (int)o->domain, o->path,
 					o->left, o->right);
+	if (!vchan && host_check(o->command, true))
+		return STATUS_FAILED;
 	if (!vchan)
 		return transfer_say_failure(&t, "cannot serve");
 	return transfer_run(&t, vchan);

@@ -8,11 +8,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include <xenstore.h>
-#include <xenstore_lib.h>
 
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "cli/command.h"
+#include "cli/hold.h"
 #include "cli/host-probe.h"
 #include "cli/proxy.h"
 #include "cli/say.h"
@@ -73,12 +73,16 @@ static const char help[] =
 
 /* What a killed proxy has left below PATH; and PATH itself, which is not kept
  * unless somebody had made it before. */
-static void remove_old_sessions(struct proxy *p, struct xs_handle *xs)
+static void remove_old_sessions(struct proxy *p)
 {
+	_cleanup_(cleanup_xen_storep) struct xs_handle *xs = NULL;
+	_cleanup_free_ char **keys = NULL;
 	unsigned int n = 0;
-	_cleanup_free_ char **keys = xs_directory(xs, XBT_NULL, p->base, &n);
 	uint32_t id;
 
+	if (xen_store_get(&xs))
+		return;
+	keys = xs_directory(xs, XBT_NULL, p->base, &n);
 	p->keeps_base = keys && !n;
 	for (unsigned int i = 0; keys && i < n; i++) {
 		_cleanup_free_ char *path = NULL;
@@ -103,30 +107,16 @@ static void remove_base(struct proxy *p)
 		xs_rm(xs, XBT_NULL, p->base);
 }
 
-/* Two that serve at one path would take each other's nodes away. */
-static int hold_path(struct proxy *p)
+static int hold_base(struct proxy *p)
 {
-	_cleanup_(cleanup_xen_storep) struct xs_handle *xs = NULL;
-	_cleanup_free_ char *path = NULL;
-	unsigned int domid;
-	int r = xen_store_get(&xs);
-
-	if (!r)
-		r = xen_store_domid(xs, &domid);
-	if (r)
-		return say_failure(COMMAND ": xenstore does not answer, or "
-					   "does not know this domain: %s; "
-					   "see: xenchan doctor",
-				   strerror(-r));
-	path = vchan_absolute_path(domid, p->options.path);
-	p->name = proxy_hold_name(xs_daemon_socket(), domid, path ?: "");
+	p->name = hold_path(p->options.path);
 	if (p->name == -EADDRINUSE)
-		return say_failure(COMMAND ": path %s: another proxy of this "
-					   "domain serves there: stop it, or "
+		return say_failure(COMMAND ": path %s: another server of this "
+					   "domain is there: stop it, or "
 					   "choose another PATH",
 				   p->options.path);
 	if (!p->options.compat)
-		remove_old_sessions(p, xs);
+		remove_old_sessions(p);
 	return STATUS_DONE;
 }
 
@@ -155,23 +145,6 @@ static int open_listener(struct proxy *p)
 				   path);
 	}
 	return say_failure(COMMAND ": --listen %s: %s", path, strerror(-r));
-}
-
-/* What would fail for each session is said at once. */
-static int check_host(const struct proxy *p)
-{
-	enum probe needs[] = { PROBE_XENSTORE, PROBE_EVTCHN,
-			       proxy_serves(&p->options) ? PROBE_GNTALLOC
-							 : PROBE_GNTDEV };
-	struct finding f;
-
-	for (size_t i = 0; i < sizeof(needs) / sizeof(*needs); i++) {
-		probe_host(needs[i], &f);
-		if (f.error)
-			return say_failure(COMMAND ": %s: %s: %s", f.name,
-					   strerror(f.error), f.remedy);
-	}
-	return STATUS_DONE;
 }
 
 /* The first vchan tells whether PATH can be used at all. */
@@ -216,9 +189,10 @@ static int prepare(struct proxy *p)
 	p->control.domain = o->domain;
 	p->control.path = p->control_path;
 	p->control.logger = &p->logger.xtl;
-	status = check_host(p);
+	/* What would fail for each session is said at once. */
+	status = host_check(COMMAND, proxy_serves(o));
 	if (!status && proxy_serves(o))
-		status = hold_path(p);
+		status = hold_base(p);
 	if (!status && o->local == PROXY_LISTEN)
 		status = open_listener(p);
 	if (!status)

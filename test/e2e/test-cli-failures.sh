@@ -95,7 +95,19 @@ for command in "" "--foo" "vchan" "vchan lisen" "vchan listen" \
 	"vchan listen -d 2 --ring ,1K a" "vchan listen -d 2 --ring 1,2,3 a" \
 	"vchan listen -d 2 --eof=never a" "vchan listen -d 2 --timeout 1h a" \
 	"vchan listen -d 2 --progress=yes a" "vchan listen -d 2 -x a" \
-	"vchan connect -d 2 --ring 4K a" "doctor now" "doctor --jso=n"; do
+	"vchan connect -d 2 --ring 4K a" "doctor now" "doctor --jso=n" \
+	"vchan proxy -d 2 a" "vchan proxy -d 2 --stdio" \
+	"vchan proxy --stdio a" "vchan proxy -d 2 a b --stdio" \
+	"vchan proxy -d 2 a --stdio --listen s" "vchan proxy -d 2 a --exec" \
+	"vchan proxy -d 2 a --listen" "vchan proxy -d 2 a --stdio --exec cat" \
+	"vchan proxy -d 2 a --connect s --mode 600" \
+	"vchan proxy -d 2 a --listen s --mode 8" \
+	"vchan proxy -d 2 a --listen s --mode 1777" \
+	"vchan proxy -d 2 a --listen s --ring 4K" \
+	"vchan proxy -d 2 a --listen s --max-sessions 0" \
+	"vchan proxy -d 2 a --listen s --max-sessions 1001" \
+	"vchan proxy -d 2 a --listen s --idle x" \
+	"vchan proxy -d 2 a --connect s --compat --max-sessions 2"; do
 	# shellcheck disable=SC2086 # several words
 	run 2 "(see: xenchan" "$XENCHAN" $command </dev/null
 done
@@ -108,7 +120,11 @@ run 0 "" "$XENCHAN" --version >/dev/null
 run 1 "standard output: No space" "$XENCHAN" --help >/dev/full
 
 # Not on Xen at all: said at once, not waited for
-run 1 "Xen domain" "$XENCHAN" vchan connect -d 1 data/x
+run 1 "not a domain of Xen" "$XENCHAN" vchan connect -d 1 data/x
+run 1 "not a domain of Xen" "$XENCHAN" vchan listen -d 1 data/x
+run 1 "not a domain of Xen" "$XENCHAN" vchan proxy -d 1 data/x --exec cat
+run 1 "not a domain of Xen" "$XENCHAN" vchan proxy -d 1 data/x --listen "$dir/s"
+[ -e "$dir/s" ] && fail "the socket of a proxy that failed is left"
 "$XENCHAN" doctor >found && fail "doctor is content where there is no Xen"
 grep -q "MISSING" found || fail "doctor: $(cat found)"
 dom 1 "$XENCHAN" doctor >/dev/null || fail "doctor in a domain: $?"
@@ -138,6 +154,9 @@ run 1 "not for this domain" \
 signal TERM server
 finish server 143 ""
 start server 1 listen -d 2 data/a
+wait_for serves data/a
+run 1 "another server of this domain" \
+	dom 1 "$XENCHAN" vchan listen -d 2 /local/domain/1/data/a
 start client 2 connect -d 1 --eof=keep data/a
 wait_for is_connected
 run 1 "one client at a time" \

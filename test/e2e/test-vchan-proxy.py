@@ -461,7 +461,7 @@ def one_server(host):
     server = host.serve("--exec", "cat")
     second = Proxy(host, 1, "--exec", "cat")
     assert second.process.wait(PATIENCE) == 1
-    assert "another proxy" in second.said(), second.said()
+    assert "another server" in second.said(), second.said()
     host.ask()
     assert exchange(host.near, DATA) == DATA
     assert server.alive()
