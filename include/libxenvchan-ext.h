@@ -10,6 +10,7 @@
 #define LIBXENVCHAN_EXT_H
 
 #include <libxenvchan.h>
+#include <sys/uio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -124,7 +125,7 @@ struct libxenvchan_flow {
 struct libxenvchan_stats {
 	struct libxenvchan_flow received, sent;
 	uint64_t events_received; /* of both directions: they share them */
-	uint64_t waits; /* by libxenvchan_wait() and libxenvchan_poll() */
+	uint64_t waits;       /* by libxenvchan_wait() and libxenvchan_poll() */
 	uint64_t connections; /* a server: how many clients it has seen */
 };
 
@@ -137,6 +138,70 @@ struct libxenvchan_stats {
  */
 int libxenvchan_stats(struct libxenvchan *ctrl, struct libxenvchan_stats *stats,
 		      size_t size);
+
+/*
+ * Zero copy: a span is where bytes lie, or will lie, in the ring, as one piece or,
+ * where the ring wraps, two; of one piece, span[1].iov_len is 0.
+ *
+ * Where a span lies and how long it is cannot be changed by the peer. But it is
+ * memory that the peer can write, too: what is peeked may change while it is
+ * looked at, so look at each byte once, or copy what has to be checked and then
+ * used. What is written to a reserved span can be seen by the peer before it is
+ * committed.
+ *
+ * A span is good until the next call that moves data in the same direction, or
+ * closes or rearms. Reading and writing have a span each.
+ */
+
+/*
+ * Room for at least min bytes (0: for one), and all that is known to be there.
+ * Waits for it if blocking. Returns how much; 0 if not blocking and there is less,
+ * or -1: EPIPE, EHOSTDOWN, ENOTCONN, EPROTO, EINTR, ETIMEDOUT as of
+ * libxenvchan_send(); EMSGSIZE, min is larger than the ring. The peer is asked
+ * for an event only if there is less.
+ */
+int libxenvchan_reserve(struct libxenvchan *ctrl, struct iovec span[2],
+			size_t min);
+
+/*
+ * Sends the first size bytes of the reserved span, at once: as many messages as
+ * are in them cost what one does. The rest remains reserved. 0, or -1: EINVAL,
+ * more than is reserved; EPIPE, also if the client that it was reserved for has
+ * left; EHOSTDOWN, ENOTCONN, EPROTO.
+ */
+int libxenvchan_commit(struct libxenvchan *ctrl, size_t size);
+
+/*
+ * At least min received bytes (0: one), and all that are known to be there. They
+ * stay in the ring. Waits for them if blocking. Returns how many; 0 if not
+ * blocking and there are fewer; or -1: EPIPE, EHOSTDOWN, EMSGSIZE, EPROTO,
+ * EINTR, ETIMEDOUT, ENOTCONN as of libxenvchan_recv().
+ */
+int libxenvchan_peek(struct libxenvchan *ctrl, struct iovec span[2],
+		     size_t min);
+
+/*
+ * Gives the first size bytes of the peeked span back to the peer; they must not be
+ * looked at any more. The rest remains. 0, or -1: EINVAL, more than was peeked;
+ * ENOTCONN, EPROTO.
+ */
+int libxenvchan_consume(struct libxenvchan *ctrl, size_t size);
+
+/*
+ * Reads from a descriptor into the ring and sends that, by one readv(2): 1 to size
+ * bytes. Waits for room first, if blocking. Returns how many; 0 at the end of the
+ * file; or -1: ENOBUFS, no room and not blocking; what
+ * libxenvchan_reserve() and readv(2) give.
+ */
+ssize_t libxenvchan_write_from(struct libxenvchan *ctrl, int fd, size_t size);
+
+/*
+ * Writes received bytes to a descriptor, by one writev(2): 1 to size. Waits for
+ * them first, if blocking. Returns how many; or -1: ENODATA, none and not
+ * blocking; what libxenvchan_peek() and writev(2) give. What was not written
+ * stays in the ring.
+ */
+ssize_t libxenvchan_read_to(struct libxenvchan *ctrl, int fd, size_t size);
 
 #ifdef __cplusplus
 }

@@ -11,7 +11,7 @@
 enum work {
 	WORK_STREAM,  /* write and read */
 	WORK_PACKET,  /* send and recv */
-	WORK_BATCH,   /* as many messages as fit, in one reserve and commit */
+	WORK_BATCH,   /* several messages in one reserve and commit */
 	WORK_INPLACE, /* one message, made and looked at in the ring */
 	WORK_LATENCY, /* there and back, one at a time */
 	WORK_N,
@@ -30,6 +30,7 @@ struct job {
 	uint32_t verify; /* every byte, and no times */
 	uint64_t size;   /* of a message */
 	uint64_t count;  /* of messages, or of round trips */
+	uint64_t batch;  /* messages in a commit, with spans */
 };
 
 /* What an end has used. */
@@ -37,13 +38,12 @@ struct tally {
 	_Alignas(JOB_ALIGN) uint64_t ns;
 	uint64_t cpu_ns;
 	uint64_t events, syscalls;
-	uint64_t failed; /* 1: wrong data, 2: a call failed, 3: cannot */
+	uint64_t failed; /* an enum below */
 };
 
 enum {
 	FAILED_DATA = 1,
 	FAILED_CALL = 2,
-	FAILED_UNABLE = 3,
 };
 
 /* By the client, to who has started it. */

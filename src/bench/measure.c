@@ -68,11 +68,17 @@ static const char *reason(uint64_t failed)
 	switch (failed) {
 	case FAILED_DATA:
 		return "wrong data";
-	case FAILED_UNABLE:
-		return "has no such calls";
 	default:
 		return "a call failed";
 	}
+}
+
+/* An eighth of the ring: both ends are at work at the same time. */
+static uint64_t batch_of(const struct result *r)
+{
+	size_t n = r->ring / 8 / r->size;
+
+	return r->work == WORK_BATCH && n ? n : 1;
 }
 
 /* 0, and whether it went well is in the result; -1: an end is gone. */
@@ -82,7 +88,8 @@ static int run(struct runner *r, uint64_t count, bool verify,
 	struct job job = { .work = r->result->work,
 			   .verify = verify,
 			   .size = r->result->size,
-			   .count = count };
+			   .count = count,
+			   .batch = batch_of(r->result) };
 
 	if (pair_do(&r->pair, &job, out)) {
 		fprintf(stderr,

@@ -23,6 +23,11 @@ struct vchan_end {
 	__typeof__(libxenvchan_read) *read;
 	__typeof__(libxenvchan_send) *send;
 	__typeof__(libxenvchan_write) *write;
+	/* NULL in libraries that have none. */
+	__typeof__(libxenvchan_reserve) *reserve;
+	__typeof__(libxenvchan_commit) *commit;
+	__typeof__(libxenvchan_peek) *peek;
+	__typeof__(libxenvchan_consume) *consume;
 };
 
 static int put(struct transport *t, const void *data, size_t n)
@@ -63,16 +68,50 @@ static int get_packet(struct transport *t, void *data, size_t n)
 	return e->recv(e->vchan, data, n) == (int)n ? 0 : -1;
 }
 
+static int reserve(struct transport *t, struct iovec v[2], size_t min)
+{
+	struct vchan_end *e = t->own;
+
+	return e->reserve(e->vchan, v, min);
+}
+
+static int commit(struct transport *t, size_t n)
+{
+	struct vchan_end *e = t->own;
+
+	return e->commit(e->vchan, n);
+}
+
+static int peek(struct transport *t, struct iovec v[2], size_t min)
+{
+	struct vchan_end *e = t->own;
+
+	return e->peek(e->vchan, v, min);
+}
+
+static int consume(struct transport *t, size_t n)
+{
+	struct vchan_end *e = t->own;
+
+	return e->consume(e->vchan, n);
+}
+
 static const struct symbol {
 	const char *name;
 	size_t offset;
+	bool may_lack;
 } symbols[] = {
-#define SYMBOL(what)                                                   \
-	{                                                              \
-		"libxenvchan_" #what, offsetof(struct vchan_end, what) \
+#define SYMBOL(what, may_lack)                                          \
+	{                                                               \
+		"libxenvchan_" #what, offsetof(struct vchan_end, what), \
+			may_lack                                        \
 	}
-	SYMBOL(server_init), SYMBOL(client_init), SYMBOL(close), SYMBOL(recv),
-	SYMBOL(read),        SYMBOL(send),        SYMBOL(write),
+	SYMBOL(server_init, false), SYMBOL(client_init, false),
+	SYMBOL(close, false),       SYMBOL(recv, false),
+	SYMBOL(read, false),        SYMBOL(send, false),
+	SYMBOL(write, false),       SYMBOL(reserve, true),
+	SYMBOL(commit, true),       SYMBOL(peek, true),
+	SYMBOL(consume, true),
 };
 
 static int load(struct vchan_end *e, const char *library)
@@ -86,7 +125,7 @@ static int load(struct vchan_end *e, const char *library)
 	for (size_t i = 0; i < sizeof(symbols) / sizeof(*symbols); i++) {
 		void *found = dlsym(handle, symbols[i].name);
 
-		if (!found) {
+		if (!found && !symbols[i].may_lack) {
 			fprintf(stderr, "%s: not a libxenvchan: no %s\n",
 				library, symbols[i].name);
 			return -1;
@@ -138,5 +177,11 @@ int vchan_open(struct transport *t, const struct end_setup *setup)
 		.get_packet = get_packet,
 		.own = e,
 	};
+	if (e->reserve && e->peek) {
+		t->reserve = reserve;
+		t->commit = commit;
+		t->peek = peek;
+		t->consume = consume;
+	}
 	return 0;
 }

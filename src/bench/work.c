@@ -56,6 +56,23 @@ static bool pattern_matches(const uint8_t *data, size_t n, uint64_t pos)
 	return true;
 }
 
+/*
+ * Small messages are sent out of so many buffers in turn, numbered before: a
+ * number stored just before the message is copied would stall the copy.
+ */
+#define SLOTS 16
+#define SLOT_MAX 4096
+
+static inline bool in_slots(const struct job *job)
+{
+	return job->size <= SLOT_MAX && !job->verify;
+}
+
+static inline uint64_t number_of(const struct job *job, uint64_t i)
+{
+	return in_slots(job) ? i % SLOTS : i;
+}
+
 /* A message's number, as far as it has room for one. */
 static inline void stamp(uint8_t *data, size_t size, uint64_t number)
 {
@@ -73,6 +90,25 @@ static inline bool is_stamped(const uint8_t *data, size_t size, uint64_t number)
 	return found == number;
 }
 
+static void fill_slots(const struct job *job, uint8_t *buffer)
+{
+	for (uint64_t i = 0; in_slots(job) && i < SLOTS; i++)
+		stamp(buffer + i * job->size, job->size, i);
+}
+
+/* Message i, ready to be sent. */
+static inline uint8_t *message(const struct job *job, uint8_t *buffer,
+			       uint64_t i)
+{
+	if (in_slots(job))
+		return buffer + i % SLOTS * job->size;
+	if (job->verify)
+		pattern_fill(buffer, job->size, i * job->size);
+	else
+		stamp(buffer, job->size, i);
+	return buffer;
+}
+
 static uint64_t send_all(struct transport *t, const struct job *job,
 			 uint8_t *buffer)
 {
@@ -80,11 +116,7 @@ static uint64_t send_all(struct transport *t, const struct job *job,
 		job->work == WORK_PACKET ? t->put_packet : t->put;
 
 	for (uint64_t i = 0; i < job->count; i++) {
-		if (job->verify)
-			pattern_fill(buffer, job->size, i * job->size);
-		else
-			stamp(buffer, job->size, i);
-		if (put(t, buffer, job->size))
+		if (put(t, message(job, buffer, i), job->size))
 			return FAILED_CALL;
 	}
 	return 0;
@@ -97,7 +129,7 @@ static inline bool is_right(const struct job *job, const uint8_t *data,
 	if (job->verify)
 		return pattern_matches(data, n, pos);
 	return n < sizeof(uint64_t) || pos % job->size ||
-	       is_stamped(data, job->size, pos / job->size);
+	       is_stamped(data, job->size, number_of(job, pos / job->size));
 }
 
 static uint64_t receive_stream(struct transport *t, const struct job *job,
@@ -204,17 +236,14 @@ static void put_message(const struct iovec v[2], size_t offset,
 {
 	uint8_t *at = in_one_piece(v, offset, job->size);
 
-	if (job->verify) {
-		pattern_fill(buffer, job->size, i * job->size);
-	} else if (job->work == WORK_BATCH) {
-		stamp(buffer, job->size, i);
+	if (job->verify || job->work == WORK_BATCH) {
+		copy_in(v, offset, message(job, buffer, i), job->size);
 	} else if (at) {
-		make_message(at, job->size, i);
-		return;
+		make_message(at, job->size, number_of(job, i));
 	} else {
-		make_message(buffer, job->size, i);
+		make_message(buffer, job->size, number_of(job, i));
+		copy_in(v, offset, buffer, job->size);
 	}
-	copy_in(v, offset, buffer, job->size);
 }
 
 static bool get_message(const struct iovec v[2], size_t offset,
@@ -223,22 +252,16 @@ static bool get_message(const struct iovec v[2], size_t offset,
 	uint8_t *at = in_one_piece(v, offset, job->size);
 
 	if (at && !job->verify && job->work == WORK_INPLACE)
-		return use_message(at, job->size, i);
+		return use_message(at, job->size, number_of(job, i));
 	copy_out(v, offset, buffer, job->size);
 	return is_right(job, buffer, job->size, i * job->size);
-}
-
-/* How many messages go into one commit or come out of one peek. */
-static uint64_t batch_of(const struct job *job)
-{
-	return job->work == WORK_BATCH ? UINT64_MAX : 1;
 }
 
 static uint64_t send_spans(struct transport *t, const struct job *job,
 			   uint8_t *buffer)
 {
 	for (uint64_t i = 0; i < job->count;) {
-		uint64_t left = job->count - i, max = batch_of(job), n;
+		uint64_t left = job->count - i, max = job->batch, n;
 		struct iovec v[2];
 
 		if (t->reserve(t, v, job->size) < 0)
@@ -259,7 +282,7 @@ static uint64_t receive_spans(struct transport *t, const struct job *job,
 	uint64_t failed = 0;
 
 	for (uint64_t i = 0; i < job->count;) {
-		uint64_t left = job->count - i, max = batch_of(job), n;
+		uint64_t left = job->count - i, max = job->batch, n;
 		struct iovec v[2];
 
 		if (t->peek(t, v, job->size) < 0)
@@ -322,15 +345,17 @@ static uint64_t do_loop(struct transport *t, const struct job *job, bool sends,
 			     : receive_packets(t, job, buffer);
 	case WORK_BATCH:
 	case WORK_INPLACE:
-		if (!t->reserve)
-			return FAILED_UNABLE;
-		return sends ? send_spans(t, job, buffer)
-			     : receive_spans(t, job, buffer);
+		/* A library without those calls does what it can. */
+		if (sends)
+			return t->reserve ? send_spans(t, job, buffer)
+					  : send_all(t, job, buffer);
+		return t->peek ? receive_spans(t, job, buffer)
+			       : receive_stream(t, job, buffer);
 	case WORK_LATENCY:
 		return sends ? ping(t, job, buffer, times)
 			     : pong(t, job, buffer);
 	}
-	return FAILED_UNABLE;
+	return FAILED_CALL;
 }
 
 static int64_t cpu_now_ns(void)
@@ -355,16 +380,17 @@ static uint64_t acknowledge(struct transport *t, bool sends)
 struct tally work_do(struct transport *t, const struct job *job, bool sends,
 		     struct histogram *times)
 {
-	_cleanup_free_ uint8_t *buffer =
-		aligned_alloc(4096, (job->size | 4095) + 1);
+	_cleanup_free_ uint8_t *buffer = aligned_alloc(
+		4096, ((job->size * (in_slots(job) ? SLOTS : 1)) | 4095) + 1);
 	struct counters before;
-	struct tally r = { .failed = FAILED_UNABLE };
+	struct tally r = { .failed = FAILED_CALL };
 	int64_t start, cpu;
 
 	if (!buffer)
 		return r;
 	make_pattern();
-	memset(buffer, 0x5a, job->size);
+	memset(buffer, 0x5a, job->size * (in_slots(job) ? SLOTS : 1));
+	fill_slots(job, buffer);
 	before = counters;
 	cpu = cpu_now_ns();
 	start = clock_now_ns();

@@ -221,6 +221,15 @@ static inline void shm_zero(struct shm_byte *dst, size_t n)
 #endif /* SHM_MODEL */
 
 /*
+ * For an interface that hands payload out in place: whoever takes it knows that
+ * the peer may change it at any time.
+ */
+static inline void *shm_expose(struct shm_byte *p)
+{
+	return p;
+}
+
+/*
  * A hint, without any effect but on time: n bytes at p are about to be stored
  * to. Their cache lines come here while something else is done, each by one
  * transaction instead of two (to share, then to own).

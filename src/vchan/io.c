@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: MIT
-/*
- * Moving bytes: the four calls that move them and the two that count them.
- *
- * An end that finds too little looks again after each step that could have
- * raced with the peer: after it has asked for an event (the peer may have
- * published just before), and after it has seen the peer leave (the peer
- * published, then left).
- */
+/* Moving bytes: the four calls that move them and the two that count them. */
 #include <errno.h>
 #include <limits.h>
 
-#include "vchan/private.h"
+#include "vchan/await.h"
 
 /*
  * Large transfers are published piece by piece, so that a peer that is awake
@@ -20,7 +13,7 @@
  */
 #define PIECE_MIN 16384u
 
-static uint32_t piece_of(const struct bytering *r)
+uint32_t vchan_piece(const struct bytering *r)
 {
 	uint32_t half = r->size / 2, eighth = r->size / 8;
 
@@ -32,192 +25,6 @@ static uint32_t piece_of(const struct bytering *r)
 static uint32_t min_u32(size_t a, uint32_t b)
 {
 	return a < b ? (uint32_t)a : b;
-}
-
-/*
- * 0 and *n, what is there; -EPROTO. Every look at the peer's index passes here
- * or in tx_refresh(): a change is what its events were for.
- */
-static int rx_refresh(struct vchan *v, uint32_t *n)
-{
-	uint32_t before = bytering_ready(&v->rx);
-
-	if (bytering_refresh_ready(&v->rx))
-		return vchan_corrupt(v, "offers more than its ring holds");
-	*n = bytering_ready(&v->rx);
-	if (*n != before)
-		gate_progress(&v->gate);
-	return 0;
-}
-
-static int tx_refresh(struct vchan *v, uint32_t *n)
-{
-	uint32_t before = bytering_space(&v->tx);
-
-	if (bytering_refresh_space(&v->tx))
-		return vchan_corrupt(v, "took more than its ring held");
-	*n = bytering_space(&v->tx);
-	if (*n != before)
-		gate_progress(&v->gate);
-	return 0;
-}
-
-/* One direction of a vchan, as far as waiting for it goes. */
-struct direction {
-	int (*refresh)(struct vchan *v, uint32_t *n);
-	size_t spin;   /* where in struct vchan its history is */
-	size_t flow;   /* where in struct stats_slot its counters are */
-	uint8_t event; /* what to ask for */
-};
-
-static const struct direction incoming = {
-	rx_refresh,
-	offsetof(struct vchan, rx_spin),
-	offsetof(struct stats_slot, received),
-	VCHAN_ASK_WRITTEN,
-};
-static const struct direction outgoing = {
-	tx_refresh,
-	offsetof(struct vchan, tx_spin),
-	offsetof(struct stats_slot, sent),
-	VCHAN_ASK_CONSUMED,
-};
-
-static struct stats_flow *flow_of(struct vchan *v, const struct direction *d)
-{
-	return (struct stats_flow *)(void *)((char *)v->stats + d->flow);
-}
-
-static struct spin *spin_of(struct vchan *v, const struct direction *d)
-{
-	return (struct spin *)(void *)((char *)v + d->spin);
-}
-
-/*
- * Polls for a moment until min can be moved, without asking for an event: a
- * peer that is at work need not send any. 0 and *n, whether it came or not;
- * -EPROTO.
- */
-static int spin_for(struct vchan *v, const struct direction *d, uint32_t min,
-		    uint32_t *n)
-{
-	struct spin *s = spin_of(v, d);
-	struct spin_wait w;
-	int r = 0;
-
-	if (!spin_begin(s, &w, v->spin_ns))
-		return 0;
-	while (!r && *n < min && spin_pause(&w))
-		r = d->refresh(v, n);
-	spin_end(s, &w, *n >= min);
-	stats_add(&flow_of(v, d)->spins, 1);
-	if (*n >= min)
-		stats_add(&flow_of(v, d)->spins_won, 1);
-	return r;
-}
-
-/* What a caller of await() needs, in bytes. */
-struct need {
-	uint32_t min;  /* it can begin with this */
-	uint32_t want; /* it would move this much, if it were there */
-	uint32_t ask;  /* below this the peer is asked for an event */
-};
-
-/* 0 and *n, what can be moved now, the peer being asked for more; -EPROTO. */
-static int ask_and_look(struct vchan *v, const struct direction *d, uint32_t *n)
-{
-	int r = vchan_ask(v, d->event);
-
-	return r ? r : d->refresh(v, n);
-}
-
-/*
- * 0 and *n, what can be moved without waiting, or after a moment of polling if
- * that is allowed and needed; -EPROTO.
- */
-static int look(struct vchan *v, const struct direction *d,
-		const struct need *need, bool may_spin, uint32_t *n)
-{
-	int r = d->refresh(v, n);
-
-	if (!r && *n < need->min && may_spin)
-		r = spin_for(v, d, need->min, n);
-	if (!r && *n < need->ask)
-		r = ask_and_look(v, d, n);
-	return r;
-}
-
-/* Whether a wait can end otherwise than by what it waits for, and how. */
-static int end_of_wait(struct vchan *v, const struct direction *d)
-{
-	enum vchan_state state = vchan_look(v);
-	int r = vchan_state_error(state);
-
-	if (r)
-		return r;
-	if (d == &incoming)
-		return vchan_peer_has_finished(v) ? -EPIPE : 0;
-	/* The next client has no use for the rest of what the last one got. */
-	return vchan_tx_client_left(v) ? -EPIPE : 0;
-}
-
-/*
- * Until at least need->min can be moved: 0 and *n; *n < need->min only if not
- * blocking. -EPIPE, -EHOSTDOWN: the peer has left, and it cannot; -ETIMEDOUT.
- */
-static int await(struct vchan *v, const struct direction *d,
-		 const struct need *need, uint32_t *n)
-{
-	int64_t deadline = 0;
-
-	for (;;) {
-		uint64_t seen = gate_seen(&v->gate);
-		int r = look(v, d, need, v->pub.blocking, n);
-
-		if (r || *n >= need->min)
-			return r;
-		r = end_of_wait(v, d);
-		if (r && r != -EPROTO && d == &incoming) {
-			/* What it sent before it left is there by now. */
-			int e = d->refresh(v, n);
-
-			return e ? e : *n >= need->min ? 0 : r;
-		}
-		if (r || !v->pub.blocking)
-			return r;
-		if (!deadline)
-			deadline = deadline_in(v->timeout_ns);
-		stats_add(&flow_of(v, d)->sleeps, 1);
-		r = vchan_wait_for_event(v, seen, deadline);
-		if (r)
-			return r;
-	}
-}
-
-static const struct need need_any = { 1, 1, 1 };
-
-int vchan_look_incoming(struct vchan *v, uint32_t *n)
-{
-	*n = bytering_ready(&v->rx);
-	return *n ? 0 : look(v, &incoming, &need_any, false, n);
-}
-
-int vchan_look_outgoing(struct vchan *v, uint32_t *n)
-{
-	*n = bytering_space(&v->tx);
-	return *n ? 0 : look(v, &outgoing, &need_any, false, n);
-}
-
-static int rx_await(struct vchan *v, const struct need *need, uint32_t *n)
-{
-	*n = bytering_ready(&v->rx);
-	return *n >= need->want ? 0 : await(v, &incoming, need, n);
-}
-
-static int tx_await(struct vchan *v, const struct need *need, uint32_t *n)
-{
-	*n = bytering_space(&v->tx);
-	return *n >= need->want ? 0 : await(v, &outgoing, need, n);
 }
 
 /* What a failed notification left to report, or the end of the vchan. */
@@ -242,26 +49,44 @@ static int tx_start(struct vchan *v, enum vchan_state state)
 	return end ? end : r;
 }
 
+void vchan_rx_done(struct vchan *v, uint32_t n)
+{
+	int r;
+
+	if (v->pub.server_persist)
+		bytering_zero(&v->rx, n);
+	bytering_advance(&v->rx, n);
+	stats_add(&v->stats->received.bytes, n);
+	r = vchan_tell(v, VCHAN_ASK_CONSUMED);
+	if (r)
+		v->rx_error = r;
+}
+
+void vchan_tx_done(struct vchan *v, uint32_t n)
+{
+	int r;
+
+	bytering_advance(&v->tx, n);
+	stats_add(&v->stats->sent.bytes, n);
+	r = vchan_tell(v, VCHAN_ASK_WRITTEN);
+	if (r)
+		v->tx_error = r;
+}
+
 /* n bytes that are there */
 static void rx_take(struct vchan *v, uint8_t *data, uint32_t n)
 {
-	uint32_t piece = piece_of(&v->rx), all = n;
+	uint32_t piece = vchan_piece(&v->rx);
 
+	v->rx_span = 0;
 	while (n) {
 		uint32_t m = min_u32(n, piece);
-		int r;
 
 		bytering_copy_out(&v->rx, data, m);
-		if (v->pub.server_persist)
-			bytering_zero(&v->rx, m);
-		bytering_advance(&v->rx, m);
-		r = vchan_tell(v, VCHAN_ASK_CONSUMED);
-		if (r)
-			v->rx_error = r;
+		vchan_rx_done(v, m);
 		data += m;
 		n -= m;
 	}
-	stats_add(&v->stats->received.bytes, all);
 }
 
 /*
@@ -277,27 +102,40 @@ static void tx_put(struct vchan *v, const uint8_t *data, uint32_t n,
 {
 	uint32_t all = n;
 
+	v->tx_span = 0;
 	while (n) {
 		uint32_t m = min_u32(n, piece);
-		int r;
 
 		bytering_copy_in(&v->tx, data, m);
-		bytering_advance(&v->tx, m);
-		r = vchan_tell(v, VCHAN_ASK_WRITTEN);
-		if (r)
-			v->tx_error = r;
+		vchan_tx_done(v, m);
 		data += m;
 		n -= m;
 	}
 	if (all <= PREFETCH_MAX)
 		bytering_prefetch(&v->tx, all);
-	stats_add(&v->stats->sent.bytes, all);
 }
 
 /* A packet is moved whole or not at all. */
 static struct need need_packet(size_t size)
 {
 	return (struct need){ (uint32_t)size, (uint32_t)size, (uint32_t)size };
+}
+
+int vchan_rx_wait(struct vchan *v, uint32_t min, uint32_t *n)
+{
+	struct need need = need_packet(min);
+	int r = rx_start(v);
+
+	return r ? r : vchan_rx_await(v, &need, n);
+}
+
+int vchan_tx_wait(struct vchan *v, enum vchan_state state, uint32_t min,
+		  uint32_t *n)
+{
+	struct need need = need_packet(min);
+	int r = tx_start(v, state);
+
+	return r ? r : vchan_tx_await(v, &need, n);
 }
 
 static int rx_packet(struct vchan *v, void *data, size_t size)
@@ -310,7 +148,7 @@ static int rx_packet(struct vchan *v, void *data, size_t size)
 		return r;
 	if (size > v->rx.size)
 		return -EMSGSIZE;
-	r = rx_await(v, &need, &n);
+	r = vchan_rx_await(v, &need, &n);
 	if (r || n < size)
 		return r;
 	rx_take(v, data, (uint32_t)size);
@@ -333,9 +171,9 @@ static int rx_stream_take(struct vchan *v, uint8_t *data, uint32_t all,
 		*done += n;
 		if (*done == all)
 			return 0;
-		r = rx_refresh(v, &n);
+		r = vchan_rx_refresh(v, &n);
 		if (!r && !n && v->pub.blocking)
-			r = spin_for(v, &incoming, 1, &n);
+			r = vchan_spin_for(v, &vchan_incoming, 1, &n);
 	}
 	return r;
 }
@@ -349,10 +187,10 @@ static int rx_stream(struct vchan *v, uint8_t *data, size_t size)
 	if (r)
 		return r;
 	if (!size) {
-		r = rx_refresh(v, &n);
-		return r || n ? r : end_of_wait(v, &incoming);
+		r = vchan_rx_refresh(v, &n);
+		return r || n ? r : vchan_end_of_wait(v, &vchan_incoming);
 	}
-	r = rx_await(v, &need, &n);
+	r = vchan_rx_await(v, &need, &n);
 	while (!r && n) {
 		uint32_t took;
 
@@ -366,7 +204,7 @@ static int rx_stream(struct vchan *v, uint8_t *data, size_t size)
 		 * descriptor. What came before the peer could see that has
 		 * no event, and has to be taken now.
 		 */
-		r = ask_and_look(v, &incoming, &n);
+		r = vchan_ask_and_look(v, &vchan_incoming, &n);
 	}
 	return r ? r : (int)done;
 }
@@ -382,7 +220,7 @@ static int tx_packet(struct vchan *v, enum vchan_state state, const void *data,
 		return r;
 	if (size > v->tx.size)
 		return -EMSGSIZE;
-	r = tx_await(v, &need, &n);
+	r = vchan_tx_await(v, &need, &n);
 	if (r || n < size)
 		return r;
 	tx_put(v, data, (uint32_t)size, v->tx.size);
@@ -410,11 +248,11 @@ static int tx_stream(struct vchan *v, enum vchan_state state,
 		struct need need = need_stream(v, all - done);
 		uint32_t n;
 
-		r = tx_await(v, &need, &n);
+		r = vchan_tx_await(v, &need, &n);
 		if (r || !n)
 			break;
 		n = min_u32(all - done, n);
-		tx_put(v, data + done, n, piece_of(&v->tx));
+		tx_put(v, data + done, n, vchan_piece(&v->tx));
 		done += n;
 		if (!v->pub.blocking)
 			break;
@@ -478,7 +316,7 @@ static int count(struct vchan *v, enum vchan_state state,
 {
 	bool lost = state == VCHAN_CONNECTING || state == VCHAN_CORRUPT;
 	uint32_t n = 0;
-	int r = lost ? vchan_state_error(state) : ask_and_look(v, d, &n);
+	int r = lost ? vchan_state_error(state) : vchan_ask_and_look(v, d, &n);
 
 	if (!r)
 		return (int)n;
@@ -490,7 +328,7 @@ int libxenvchan_data_ready(struct libxenvchan *ctrl)
 {
 	struct vchan *v = vchan_of(ctrl);
 
-	return count(v, vchan_look(v), &incoming);
+	return count(v, vchan_look(v), &vchan_incoming);
 }
 
 int libxenvchan_buffer_space(struct libxenvchan *ctrl)
@@ -503,7 +341,7 @@ int libxenvchan_buffer_space(struct libxenvchan *ctrl)
 	if (v->is_server && (state == VCHAN_CLOSED || state == VCHAN_DIED))
 		n = (int)v->space_at_end;
 	else
-		n = count(v, state, &outgoing);
+		n = count(v, state, &vchan_outgoing);
 	vchan_tx_leave(v);
 	return n;
 }

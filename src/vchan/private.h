@@ -119,6 +119,10 @@ struct vchan {
 	atomic_bool flush_due;
 	atomic_flag tx_busy;
 	uint32_t space_at_end; /* of tx, with what the last client left */
+
+	/* What the last peek and reserve have shown: see span.c. */
+	uint32_t rx_span, tx_span;
+	atomic_bool tx_span_lost; /* the client it was for has left */
 };
 
 /* What is known already, without a look at the page. */
@@ -198,7 +202,7 @@ int vchan_stats_open(struct vchan *v);
 /* May be called twice, and in a child of fork(2). */
 void vchan_stats_close(struct vchan *v);
 
-/* io.c */
+/* await.c; see await.h */
 
 /*
  * 0 and *n, what can be read or written without waiting; where it is nothing,
@@ -206,6 +210,21 @@ void vchan_stats_close(struct vchan *v);
  */
 int vchan_look_incoming(struct vchan *v, uint32_t *n);
 int vchan_look_outgoing(struct vchan *v, uint32_t *n);
+
+/* io.c */
+
+/* How much to publish at once of a large transfer through that ring. */
+uint32_t vchan_piece(const struct bytering *r);
+/*
+ * As recv and send: wait for min bytes, which are at most the ring. 0 and *n,
+ * all that is known to be there; *n < min only if not blocking; negative errno.
+ */
+int vchan_rx_wait(struct vchan *v, uint32_t min, uint32_t *n);
+int vchan_tx_wait(struct vchan *v, enum vchan_state state, uint32_t min,
+		  uint32_t *n);
+/* n bytes that have been copied out or in: give them back, offer them. */
+void vchan_rx_done(struct vchan *v, uint32_t n);
+void vchan_tx_done(struct vchan *v, uint32_t n);
 
 /* notify.c: events, on demand */
 

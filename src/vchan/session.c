@@ -93,6 +93,7 @@ static void flush(struct vchan *v)
 	(void)bytering_refresh_space(&v->tx);
 	v->space_at_end = bytering_space(&v->tx);
 	shm_zero(v->tx.data, v->tx.size);
+	atomic_store(&v->tx_span_lost, true);
 	shm_store_release_u32(&v->page->right.cons, v->tx.own);
 }
 
@@ -174,6 +175,7 @@ static void watch_for_swap(struct vchan *v)
 	if (atomic_exchange(&v->marked, false)) {
 		report_swap(&v->report);
 		shm_zero(v->tx.data, v->tx.size);
+		atomic_store(&v->tx_span_lost, true);
 	}
 	if (notify && shm_try_or_u8(v->asked, VCHAN_MARK_SEEN))
 		atomic_store(&v->marked, true);
@@ -321,6 +323,8 @@ static void reset_session(struct vchan *v)
 {
 	v->finished = false;
 	v->rx_error = v->tx_error = 0;
+	v->rx_span = v->tx_span = 0;
+	atomic_store(&v->tx_span_lost, false);
 	atomic_store(&v->client_came, false);
 	atomic_store(&v->departed, false);
 	atomic_store(&v->marked, false);
