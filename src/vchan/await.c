@@ -74,11 +74,14 @@ static struct spin *spin_of(struct vchan *v, const struct direction *d)
 int vchan_spin_for(struct vchan *v, const struct direction *d, uint32_t min,
 		   uint32_t *n)
 {
+	const struct direction *other =
+		d == &vchan_incoming ? &vchan_outgoing : &vchan_incoming;
 	struct spin *s = spin_of(v, d);
 	struct spin_wait w;
 	int r = 0;
 
-	if (!spin_begin(s, &w, v->spin_ns))
+	if (!spin_begin(s, &w, v->spin_ns, stats_get(&flow_of(v, other)->calls),
+			d == &vchan_incoming ? v->rx.size : v->tx.size))
 		return 0;
 	while (!r && *n < min && spin_pause(&w))
 		r = d->refresh(v, n);

@@ -17,8 +17,11 @@
 /*
  * Between two looks: the indices and flags of both directions share a cache
  * line, and whoever looks too often takes it away from a peer that works on it.
+ * In a dialogue the answer is late by as much; in a stream of small messages
+ * more of them are there at the next look.
  */
-#define PAUSES 16
+#define PAUSES_MIN 16u
+#define PAUSES_MAX 256u
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int64_t default_ns = DEFAULT_NS;
@@ -49,27 +52,45 @@ static inline void cpu_relax(void)
 #endif
 }
 
-bool spin_begin(struct spin *s, struct spin_wait *w, int64_t limit_ns)
+static unsigned int min_uint(unsigned int a, unsigned int b)
+{
+	return a < b ? a : b;
+}
+
+bool spin_begin(struct spin *s, struct spin_wait *w, int64_t limit_ns,
+		uint64_t other, uint32_t ring)
 {
 	if (limit_ns <= 0)
 		return false;
 	if (s->failures >= FAILURES_MAX && ++s->skipped < TRIAL_EVERY)
 		return false;
 	s->skipped = 0;
+	if (s->pauses < PAUSES_MIN || other != s->other)
+		s->pauses = PAUSES_MIN;
+	s->other = other;
+	w->looks = 0;
+	/* A small ring would be full, or empty, before the next look. */
+	w->pauses = min_uint(s->pauses, ring / 256);
+	if (w->pauses < PAUSES_MIN)
+		w->pauses = PAUSES_MIN;
 	w->start = clock_now_ns();
 	w->end = w->start + limit_ns;
 	return true;
 }
 
-bool spin_pause(const struct spin_wait *w)
+bool spin_pause(struct spin_wait *w)
 {
-	for (int i = 0; i < PAUSES; i++)
+	w->looks++;
+	for (unsigned int i = 0; i < w->pauses; i++)
 		cpu_relax();
 	return clock_now_ns() < w->end;
 }
 
 void spin_end(struct spin *s, const struct spin_wait *w, bool came)
 {
+	/* A stream: what was waited for is there at the first look. */
+	s->pauses = came && w->looks <= 1 ? min_uint(2 * s->pauses, PAUSES_MAX)
+					  : s->pauses / 2;
 	/* What came late has cost more than a sleep would have. */
 	if (came && clock_now_ns() - w->start < (w->end - w->start) / 2)
 		s->failures = 0;

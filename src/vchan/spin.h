@@ -18,11 +18,14 @@
 struct spin {
 	unsigned int failures; /* in a row */
 	unsigned int skipped;  /* waits without a trial since it went off */
+	unsigned int pauses;   /* between two looks */
+	uint64_t other;        /* how often the other direction had moved */
 };
 
 /* A wait in progress. */
 struct spin_wait {
 	int64_t start, end;
+	unsigned int pauses, looks;
 };
 
 /*
@@ -31,11 +34,16 @@ struct spin_wait {
  */
 int64_t spin_default_ns(void);
 
-/* Whether this wait should poll, for at most limit_ns; begins it if so. */
-bool spin_begin(struct spin *s, struct spin_wait *w, int64_t limit_ns);
+/*
+ * Whether this wait should poll, for at most limit_ns; begins it if so. other:
+ * a count of what was moved the other way, which tells a dialogue from a stream;
+ * ring: the size of the ring.
+ */
+bool spin_begin(struct spin *s, struct spin_wait *w, int64_t limit_ns,
+		uint64_t other, uint32_t ring);
 
 /* Lets some time pass. False when the time is up. */
-bool spin_pause(const struct spin_wait *w);
+bool spin_pause(struct spin_wait *w);
 
 /* Tells how it ended: whether what was waited for came. */
 void spin_end(struct spin *s, const struct spin_wait *w, bool came);
