@@ -90,10 +90,18 @@ static inline bool is_stamped(const uint8_t *data, size_t size, uint64_t number)
 	return found == number;
 }
 
+/* Touches each cache line, as who makes or uses the data would. */
+static void make_message(uint8_t *at, size_t size, uint64_t number)
+{
+	for (size_t i = 64; i + sizeof(number) <= size; i += 64)
+		memcpy(at + i, &number, sizeof(number));
+	stamp(at, size, number);
+}
+
 static void fill_slots(const struct job *job, uint8_t *buffer)
 {
 	for (uint64_t i = 0; in_slots(job) && i < SLOTS; i++)
-		stamp(buffer + i * job->size, job->size, i);
+		make_message(buffer + i * job->size, job->size, i);
 }
 
 /* Message i, ready to be sent. */
@@ -104,6 +112,8 @@ static inline uint8_t *message(const struct job *job, uint8_t *buffer,
 		return buffer + i % SLOTS * job->size;
 	if (job->verify)
 		pattern_fill(buffer, job->size, i * job->size);
+	else if (job->work == WORK_INPLACE)
+		make_message(buffer, job->size, i);
 	else
 		stamp(buffer, job->size, i);
 	return buffer;
@@ -209,14 +219,6 @@ static void copy_out(const struct iovec v[2], size_t offset, void *data,
 	}
 	memcpy(data, (const uint8_t *)v[0].iov_base + offset, first);
 	memcpy((uint8_t *)data + first, v[1].iov_base, n - first);
-}
-
-/* Touches each cache line, as who makes or uses the data would. */
-static void make_message(uint8_t *at, size_t size, uint64_t number)
-{
-	for (size_t i = 64; i + sizeof(number) <= size; i += 64)
-		memcpy(at + i, &number, sizeof(number));
-	stamp(at, size, number);
 }
 
 static bool use_message(const uint8_t *at, size_t size, uint64_t number)
