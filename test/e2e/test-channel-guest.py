@@ -247,6 +247,7 @@ def stalled_agent_holds_the_client_back(host):
     path = host.attach(1, "a")
     guest = opens(host, "a", "--exec", "sh", "-c",
                   "read -r start; exec cat")
+    host.connected(1, 1)
     client = Client(path)
     os.set_blocking(client.fd, False)
     data, sent = stream(4000000).replace(b"\n", b"."), 0
