@@ -1,16 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A thousand servers in one process and their thousand clients in another; and
-# as many servers as an unprivileged domain may have, and the error after them.
+# Many servers in one process and their clients in another, of two domains; and as
+# many servers as an unprivileged domain may have, and the error after them.
+#
+# usage: test-many.sh N
 # shellcheck source=test/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 host 1 2
+many=$1
 
 # A descriptor for the memory and one for the events each, and one or two a
 # process: xenstore's, and the counters'.
 few_descriptors() {
 	read -r ready n fds <"$1"
-	equal "$1" "$ready $n" "ready 1000"
+	equal "$1" "$ready $n" "ready $many"
 	[ "$fds" -le $((2 * n + 8)) ] || fail "$1: $fds descriptors for $n"
 }
 
@@ -24,9 +27,9 @@ nothing_is_left() {
 	done
 }
 
-dom 0 "$CROWD_OURS" server 1 1000 >"$dir/server" &
+dom 0 "$CROWD_OURS" server 1 "$many" >"$dir/server" &
 wait_for grep -q ready "$dir/server"
-dom 1 "$CROWD_OURS" client 0 1000 >"$dir/client" || fail "a client"
+dom 1 "$CROWD_OURS" client 0 "$many" >"$dir/client" || fail "a client"
 wait $! || fail "a server"
 few_descriptors "$dir/server"
 few_descriptors "$dir/client"
