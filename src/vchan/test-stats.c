@@ -89,6 +89,24 @@ static void bytes_and_calls_each_way(void **state)
 	leave(s, SERVER);
 }
 
+static void what_is_moved_in_place_counts_too(void **state)
+{
+	struct libxenvchan *s = serve(0, 0), *c = join();
+	struct iovec span[2];
+
+	assert_in_range(libxenvchan_reserve(c, span, 100), 100, 1024);
+	assert_int_equal(libxenvchan_commit(c, 60), 0);
+	assert_int_equal(libxenvchan_commit(c, 40), 0);
+	assert_int_equal(libxenvchan_peek(s, span, 1), 100);
+	assert_int_equal(libxenvchan_consume(s, 100), 0);
+	assert_int_equal(stats_of(c).sent.bytes, 100);
+	assert_int_equal(stats_of(c).sent.calls, 2);
+	assert_int_equal(stats_of(s).received.bytes, 100);
+	assert_int_equal(stats_of(s).received.calls, 1);
+	leave(c, CLIENT);
+	leave(s, SERVER);
+}
+
 static void every_event_is_counted(void **state)
 {
 	struct libxenvchan *s = serve(0, 0), *c = join();
@@ -331,6 +349,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(bytes_and_calls_each_way),
+		T(what_is_moved_in_place_counts_too),
 		T(every_event_is_counted),
 		T(sleeps_and_spins_of_a_blocked_call),
 		T(a_server_counts_its_clients),
