@@ -3,7 +3,8 @@
  * The board: memory that hostd and all processes of all domains share. One
  * page a domain (its faults, its event counter) and one page an event-channel
  * handle (its port words). hostd hands out the pages, everybody maps the
- * whole, sparsely used, and names a page by its number.
+ * whole, sparsely used, and names a page by its number. Its pages are four of
+ * Xen's, so that one process can serve thousands of ports.
  */
 #ifndef XENCHAN_XENHOST_BOARD_H
 #define XENCHAN_XENHOST_BOARD_H
@@ -16,11 +17,13 @@
 #define XEN_PAGE_SHIFT 12
 #define XEN_PAGE_SIZE (1u << XEN_PAGE_SHIFT)
 
+#define BOARD_PAGE_SHIFT 14
+#define BOARD_PAGE_SIZE (1u << BOARD_PAGE_SHIFT)
 #define BOARD_N_PAGES 16384u
-#define BOARD_SIZE ((size_t)BOARD_N_PAGES << XEN_PAGE_SHIFT)
+#define BOARD_SIZE ((size_t)BOARD_N_PAGES << BOARD_PAGE_SHIFT)
 
 /* Ports that one handle can have: a page of words. */
-#define HANDLE_N_PORTS (XEN_PAGE_SIZE / sizeof(struct port_word))
+#define HANDLE_N_PORTS (BOARD_PAGE_SIZE / sizeof(struct port_word))
 
 /* The calls that can be made to fail; the names are in fault-kind.c. */
 enum fault_kind {
@@ -77,7 +80,7 @@ struct domain_page {
 	struct fault faults[DOMAIN_N_FAULTS];
 };
 
-_Static_assert(sizeof(struct domain_page) <= XEN_PAGE_SIZE, "one page");
+_Static_assert(sizeof(struct domain_page) <= BOARD_PAGE_SIZE, "one page");
 
 /*
  * Counts a call of this kind; the errno it shall fail with, or 0. *delay_us_r,

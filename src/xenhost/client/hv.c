@@ -176,7 +176,7 @@ struct domain_page *hv_conn_domain(const struct hv_conn *conn)
 
 void *hv_conn_page(const struct hv_conn *conn, uint32_t page)
 {
-	return conn->board + ((size_t)page % BOARD_N_PAGES << XEN_PAGE_SHIFT);
+	return conn->board + ((size_t)page % BOARD_N_PAGES << BOARD_PAGE_SHIFT);
 }
 
 static int hv_send(int fd, const struct hv_request *req, const uint32_t *refs)

@@ -20,7 +20,7 @@ uint32_t board_take(struct host *host)
 	if (host->n_free_pages == 0)
 		return HV_NONE;
 	page = host->free_pages[--host->n_free_pages];
-	memset(board_page(host, page), 0, XEN_PAGE_SIZE);
+	memset(board_page(host, page), 0, BOARD_PAGE_SIZE);
 	return page;
 }
 
@@ -31,7 +31,7 @@ void board_give(struct host *host, uint32_t page)
 
 void *board_page(struct host *host, uint32_t page)
 {
-	return host->board + ((size_t)page << XEN_PAGE_SHIFT);
+	return host->board + ((size_t)page << BOARD_PAGE_SHIFT);
 }
 
 static int board_init(struct host *host)

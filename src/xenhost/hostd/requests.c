@@ -155,7 +155,7 @@ static int serve_route(struct process *process, const struct hv_request *req,
 	reply->page = HV_NONE;
 	if (peer) {
 		reply->page = ((uint8_t *)peer->handle->words - host->board) >>
-			      XEN_PAGE_SHIFT;
+			      BOARD_PAGE_SHIFT;
 		reply->slot = peer->slot;
 		reply->peer_gen = peer->gen;
 		*fd_r = peer->handle->event_fd;
