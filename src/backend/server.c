@@ -21,6 +21,7 @@
 #include "base/parse.h"
 #include "toolstack/channel.h"
 #include "toolstack/persist.h"
+#include "xen/peer.h"
 #include "xen/store.h"
 
 /* Watch events and events of guests that one turn of the loop takes. */
@@ -259,9 +260,18 @@ static struct entry *add(struct server *s, struct address a)
 	return e;
 }
 
+/* A driver domain cannot see the list of domains; its probe needs no rights. */
+static bool is_dead(const struct server *s, unsigned int domid)
+{
+	if (is_dom0(s))
+		return !toolstack_domain_exists(s->host.xs, domid);
+	return xen_peer_is_gone(s->host.xen.evtchn, domid);
+}
+
 /*
  * The id of a domain that died is given to another one later: what it left is
- * removed while it is known whose it was.
+ * removed while it is known whose it was. A driver domain can remove its own
+ * directory only; the rest is the toolstack's.
  */
 static void remove_if_dead(struct server *s, struct address a)
 {
@@ -269,13 +279,16 @@ static void remove_if_dead(struct server *s, struct address a)
 	unsigned int n;
 	_cleanup_free_ char **keys = NULL;
 
-	if (!is_dom0(s) || toolstack_domain_exists(s->host.xs, a.domid))
+	if (!is_dead(s, a.domid))
 		return;
-	keys = xs_directory(
-		s->host.xs, XBT_NULL,
-		console_backend_path(&p, 0, a.domid, a.device, NULL), &n);
-	if (keys)
+	keys = xs_directory(s->host.xs, XBT_NULL,
+			    console_backend_path(&p, s->host.backend, a.domid,
+						 a.device, NULL),
+			    &n);
+	if (keys && is_dom0(s))
 		toolstack_remove_nodes(s->host.xs, 0, a.domid, a.device);
+	else if (keys)
+		xs_rm(s->host.xs, XBT_NULL, p.s);
 }
 
 static void refresh(struct server *s, struct entry *e)
@@ -635,8 +648,12 @@ static void on_tick(uv_timer_t *timer)
 	check_store(s);
 	if (poll_channels(s) || !list_empty(&s->leaving))
 		hurry(s);
-	for (e = s->entries; e; e = e->by_address.next)
+	for (e = s->entries; e; e = e->by_address.next) {
 		channel_tick(e->channel);
+		/* Nobody may tell a driver domain. */
+		if (!is_dom0(s))
+			remove_if_dead(s, e->address);
+	}
 }
 
 /*

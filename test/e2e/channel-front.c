@@ -14,6 +14,7 @@
  *			ours: rewrites out_cons and in_prod all the time;
  *			storm: events without end
  *	--start=N	the ring's positions begin at N
+ *	--connection	prints the connection byte whenever it has changed
  */
 #include <errno.h>
 #include <getopt.h>
@@ -33,7 +34,7 @@
 #include "xen/text.h"
 
 static struct {
-	bool straight, silent, echo, lazy, eof_closes;
+	bool straight, silent, echo, lazy, eof_closes, connection;
 	const char *lie;
 	uint32_t start;
 } option;
@@ -45,7 +46,7 @@ static struct {
 	evtchn_port_t port;
 	struct console_page *page;
 	struct console_ring ring;
-	unsigned int device;
+	unsigned int device, backend;
 	char backend_state[256];
 } front;
 
@@ -109,6 +110,7 @@ static void await_nodes(void)
 	/* Once: it may be forged later. */
 	snprintf(front.backend_state, sizeof(front.backend_state), "%s/state",
 		 backend);
+	sscanf(backend, "/local/domain/%u/", &front.backend);
 	free(backend);
 }
 
@@ -121,8 +123,9 @@ static void make_ring(void)
 	front.evtchn = xenevtchn_open(NULL, 0);
 	if (!front.gntshr || !front.evtchn)
 		die("open");
-	front.page = xengntshr_share_pages(front.gntshr, 0, 1, &ref, 1);
-	port = xenevtchn_bind_unbound_port(front.evtchn, 0);
+	front.page =
+		xengntshr_share_pages(front.gntshr, front.backend, 1, &ref, 1);
+	port = xenevtchn_bind_unbound_port(front.evtchn, front.backend);
 	if (!front.page || port < 0)
 		die("share");
 	front.port = (evtchn_port_t)port;
@@ -197,6 +200,16 @@ static void receive(void)
 	n_pending -= n;
 	if (n)
 		kick();
+}
+
+static void print_connection(void)
+{
+	static int last = -1;
+	int now = !console_ring_is_connected(&front.ring);
+
+	if (option.connection && now != last)
+		dprintf(STDOUT_FILENO, "%d\n", now);
+	last = now;
 }
 
 /* False at the end of standard input. */
@@ -274,6 +287,7 @@ static void serve(void)
 		if (p[1].revents)
 			input = send_some();
 		receive();
+		print_connection();
 		lie();
 		state = backend_state();
 	} while ((state == 2 || state == 4) && (input || !option.eof_closes));
@@ -308,6 +322,7 @@ int main(int argc, char **argv)
 		{ "eof-closes", no_argument, NULL, 'c' },
 		{ "lie", required_argument, NULL, 'l' },
 		{ "start", required_argument, NULL, 'a' },
+		{ "connection", no_argument, NULL, 'n' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -318,6 +333,7 @@ int main(int argc, char **argv)
 		option.echo |= c == 'e';
 		option.lazy |= c == 'z';
 		option.eof_closes |= c == 'c';
+		option.connection |= c == 'n';
 		if (c == 'l')
 			option.lie = optarg;
 		if (c == 'a')

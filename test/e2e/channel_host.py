@@ -87,9 +87,9 @@ class Host:
 
     # The daemon
 
-    def start_daemon(self, *options):
+    def start_daemon(self, *options, domid=0):
         seen = self.log().count("ready\n")
-        self.daemon = self.popen(0, os.environ["XENCHANNELD"], "--debug",
+        self.daemon = self.popen(domid, os.environ["XENCHANNELD"], "--debug",
                                  "--run-dir", self.run_dir, *options,
                                  stderr=self.daemon_log)
         wait_for("the daemon", lambda: self.log().count("ready\n") > seen
@@ -159,9 +159,9 @@ class Host:
         return self.popen(domid, os.environ["CHANNEL_FRONT"], *options,
                           str(device), **kwargs)
 
-    def connected(self, domid, device):
+    def connected(self, domid, device, backend=0):
         fe = f"/local/domain/{domid}/device/console/{device}/state"
-        be = f"/local/domain/0/backend/console/{domid}/{device}/state"
+        be = f"/local/domain/{backend}/backend/console/{domid}/{device}/state"
         wait_for(f"4/4 of {domid}/{device}", lambda:
                  self.read(fe) == "4" and self.read(be) == "4")
 

@@ -409,6 +409,72 @@ def persistent_channel_is_there_again_after_a_reboot(host):
         is None
 
 
+def driver_domain_serves_another_guest(host):
+    host.create(1)
+    host.create(2)
+    host.start_daemon("--all", domid=1)
+    path = host.attach(2, "a", "--backend", "1")
+    host.attach(2, "p", "--backend", "1", "--pty")
+    for k in 1, 2:
+        host.front(2, k, "--echo")
+        host.connected(2, k, backend=1)
+    tty = wait_for("the terminal", lambda: host.entry(2, "p")["path"])
+    assert host.read("/local/domain/2/device/console/2/tty") == tty
+    data = stream(20000)
+    for end in path, tty:
+        client = Client(end)
+        assert client.exchange(data) == data
+        client.close()
+    host.detach(2, "a")
+    host.destroy(2)
+    wait_for("the spools to go", lambda: sorted(os.listdir(host.run_dir)) ==
+             ["control", "lock"])
+    assert not os.path.exists(path)
+
+
+def guest_is_told_of_clients_if_it_shall(host):
+    host.start_daemon()
+    host.create(1)
+    path = host.attach(1, "told", "--signal-client")
+    other = host.attach(1, "not.told")
+    guest = host.front(1, 1, "--connection", stdout=subprocess.PIPE)
+    quiet = host.front(1, 2, "--connection", stdout=subprocess.PIPE)
+    host.connected(1, 1)
+    host.connected(1, 2)
+    # A page of zeroes says that somebody is there, until the daemon knows.
+    first = guest.stdout.readline()
+    assert (first if first == b"1\n" else guest.stdout.readline()) == b"1\n"
+    for _ in range(3):
+        client = Client(path)
+        assert guest.stdout.readline() == b"0\n"
+        client.close()
+        assert guest.stdout.readline() == b"1\n"
+    client = Client(other)
+    client.send(b"x")
+    client.close()
+    assert quiet.stdout.read(3) == b"0\nx"
+
+
+def daemon_keeps_no_privilege_that_it_does_not_need(host):
+    host.start_daemon()
+    host.create(1)
+    with open(f"/proc/{host.daemon_pid()}/status", encoding="ascii") as f:
+        status = dict(line.split(":\t", 1) for line in f.read().splitlines()
+                      if ":\t" in line)
+    chown, dac_override, fowner = 1 << 0, 1 << 1, 1 << 3
+    for held in "CapPrm", "CapEff":
+        assert not int(status[held], 16) & ~(chown | dac_override | fowner)
+    assert not int(status["CapInh"], 16) and not int(status["CapAmb"], 16)
+    assert status["NoNewPrivs"] == "1"
+    # And these are enough: for a directory that is not its own, and a chown.
+    if os.getuid() == 0:
+        os.chmod(host.dir, 0o500)
+        os.chown(host.dir, 65534, 65534)
+        path = host.attach(1, "a", "--owner", "65534:65534")
+        wait_for("the socket", lambda: os.path.exists(path))
+        wait_for("its owner", lambda: os.stat(path).st_uid == 65534)
+
+
 def two_daemons_do_not_share_a_directory(host):
     host.start_daemon()
     text = host.run(0, os.environ["XENCHANNELD"], "--run-dir", host.run_dir,
