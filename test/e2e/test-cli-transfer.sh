@@ -92,7 +92,8 @@ sort=$!
 listen --eof=close data/i <empty >from-sort &
 other=$!
 printf 'b\na\n' | connect data/i || fail "to sort: $?"
-wait "$other" && wait "$sort" || fail "sort: $?"
+wait "$other" || fail "to sort: the other end returned $?"
+wait "$sort" || fail "sort: $?"
 equal "sorted" "$(cat answers)" "$(printf 'a\nb')"
 
 # Who has nothing to send does not wait for an input that never ends
