@@ -4,23 +4,7 @@
 #include <limits.h>
 
 #include "vchan/await.h"
-
-/*
- * Large transfers are published piece by piece, so that a peer that is awake
- * copies one while we copy the next: half of a small ring, an eighth of a large
- * one. A peer that sleeps is woken at the first piece, and needs as long to wake
- * up as we to copy some more.
- */
-#define PIECE_MIN 16384u
-
-uint32_t vchan_piece(const struct bytering *r)
-{
-	uint32_t half = r->size / 2, eighth = r->size / 8;
-
-	if (half <= PIECE_MIN)
-		return half;
-	return eighth > PIECE_MIN ? eighth : PIECE_MIN;
-}
+#include "vchan/move.h"
 
 static uint32_t min_u32(size_t a, uint32_t b)
 {
@@ -49,28 +33,15 @@ static int tx_start(struct vchan *v, enum vchan_state state)
 	return end ? end : r;
 }
 
-void vchan_rx_done(struct vchan *v, uint32_t n)
+/*
+ * A peer that sleeps is woken at the first piece of a large transfer, and needs
+ * as long to wake up as we to copy some more; but not where polling has been
+ * found useless. There both ends may share one processor: each event would
+ * only take it away from us, for one more piece.
+ */
+static bool tells_early(const struct vchan *v, const struct spin *s)
 {
-	int r;
-
-	if (v->pub.server_persist)
-		bytering_zero(&v->rx, n);
-	bytering_advance(&v->rx, n);
-	stats_add(&v->stats->received.bytes, n);
-	r = vchan_tell(v, VCHAN_ASK_CONSUMED);
-	if (r)
-		v->rx_error = r;
-}
-
-void vchan_tx_done(struct vchan *v, uint32_t n)
-{
-	int r;
-
-	bytering_advance(&v->tx, n);
-	stats_add(&v->stats->sent.bytes, n);
-	r = vchan_tell(v, VCHAN_ASK_WRITTEN);
-	if (r)
-		v->tx_error = r;
+	return v->spin_ns <= 0 || !spin_is_off(s);
 }
 
 /* n bytes that are there */
@@ -79,14 +50,16 @@ static void rx_take(struct vchan *v, uint8_t *data, uint32_t n)
 	uint32_t piece = vchan_piece(&v->rx);
 
 	v->rx_span = 0;
-	while (n) {
-		uint32_t m = min_u32(n, piece);
-
-		bytering_copy_out(&v->rx, data, m);
-		vchan_rx_done(v, m);
-		data += m;
-		n -= m;
+	while (n > piece) {
+		bytering_copy_out(&v->rx, data, piece);
+		vchan_rx_give(v, piece);
+		if (tells_early(v, &v->rx_spin))
+			vchan_rx_tell(v);
+		data += piece;
+		n -= piece;
 	}
+	bytering_copy_out(&v->rx, data, n);
+	vchan_rx_done(v, n);
 }
 
 /*
@@ -100,19 +73,19 @@ static void rx_take(struct vchan *v, uint8_t *data, uint32_t n)
 static void tx_put(struct vchan *v, const uint8_t *data, uint32_t n,
 		   uint32_t piece)
 {
-	uint32_t all = n;
-
 	v->tx_span = 0;
-	while (n) {
-		uint32_t m = min_u32(n, piece);
-
-		bytering_copy_in(&v->tx, data, m);
-		vchan_tx_done(v, m);
-		data += m;
-		n -= m;
+	while (n > piece) {
+		bytering_copy_in(&v->tx, data, piece);
+		vchan_tx_give(v, piece);
+		if (tells_early(v, &v->tx_spin))
+			vchan_tx_tell(v);
+		data += piece;
+		n -= piece;
 	}
-	if (all <= PREFETCH_MAX)
-		bytering_prefetch(&v->tx, all);
+	bytering_copy_in(&v->tx, data, n);
+	vchan_tx_done(v, n);
+	if (n <= PREFETCH_MAX)
+		bytering_prefetch(&v->tx, n);
 }
 
 /* A packet is moved whole or not at all. */

@@ -28,16 +28,10 @@ int vchan_ask(struct vchan *v, uint8_t what)
 	return 0;
 }
 
-int vchan_tell(struct vchan *v, uint8_t what)
+int vchan_tell_asked(struct vchan *v, uint8_t what)
 {
 	uint8_t old;
 
-	/*
-	 * The caller's full fence, after its index was published, orders that
-	 * before this load. Pairs with the fence of the peer's vchan_ask().
-	 */
-	if (!(shm_load_u8(v->asked) & what))
-		return 0;
 	if (!shm_try_and_u8(v->asked, (uint8_t)~what, &old))
 		return vchan_corrupt(v, "keeps its notify byte busy");
 	if (!(old & what))

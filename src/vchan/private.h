@@ -54,8 +54,13 @@ static inline bool vchan_state_has_ended(enum vchan_state state)
 	       state == VCHAN_GONE;
 }
 
-/* Why a call that needs the peer fails in an ended state, negative. */
-int vchan_state_error(enum vchan_state state);
+int vchan_state_failure(enum vchan_state state);
+
+/* Why a call that needs the peer fails in an ended state, negative, or 0. */
+static inline int vchan_state_error(enum vchan_state state)
+{
+	return state == VCHAN_OPEN ? 0 : vchan_state_failure(state);
+}
 
 enum vchan_node {
 	VCHAN_NODE_RING_REF,
@@ -213,8 +218,6 @@ int vchan_look_outgoing(struct vchan *v, uint32_t *n);
 
 /* io.c */
 
-/* How much to publish at once of a large transfer through that ring. */
-uint32_t vchan_piece(const struct bytering *r);
 /*
  * As recv and send: wait for min bytes, which are at most the ring. 0 and *n,
  * all that is known to be there; *n < min only if not blocking; negative errno.
@@ -222,15 +225,21 @@ uint32_t vchan_piece(const struct bytering *r);
 int vchan_rx_wait(struct vchan *v, uint32_t min, uint32_t *n);
 int vchan_tx_wait(struct vchan *v, enum vchan_state state, uint32_t min,
 		  uint32_t *n);
-/* n bytes that have been copied out or in: give them back, offer them. */
-void vchan_rx_done(struct vchan *v, uint32_t n);
-void vchan_tx_done(struct vchan *v, uint32_t n);
-
 /* notify.c: events, on demand */
 
 /* Asks the peer to tell of `what`; to be followed by another look. 0, -EPROTO */
 int vchan_ask(struct vchan *v, uint8_t what);
-/* Tells the peer, if it has asked. To be preceded by a full fence. 0 or errno */
-int vchan_tell(struct vchan *v, uint8_t what);
+/* Sends the event for which the peer has asked. 0 or negative errno. */
+int vchan_tell_asked(struct vchan *v, uint8_t what);
+
+/*
+ * Tells the peer, if it has asked. To be preceded by a full fence, which orders
+ * the index that was published before this load. Pairs with the fence of the
+ * peer's vchan_ask(). 0 or negative errno.
+ */
+static inline int vchan_tell(struct vchan *v, uint8_t what)
+{
+	return shm_load_u8(v->asked) & what ? vchan_tell_asked(v, what) : 0;
+}
 
 #endif

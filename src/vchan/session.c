@@ -17,7 +17,7 @@
 #include "vchan/private.h"
 #include "xen/peer.h"
 
-int vchan_state_error(enum vchan_state state)
+int vchan_state_failure(enum vchan_state state)
 {
 	switch (state) {
 	case VCHAN_CONNECTING:
@@ -130,6 +130,8 @@ bool vchan_tx_client_left(struct vchan *v)
 
 void vchan_tx_leave(struct vchan *v)
 {
+	if (!v->is_server)
+		return;
 	atomic_flag_clear(&v->tx_busy);
 	flush_if_due(v);
 }

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <sys/uio.h>
 
-#include "vchan/private.h"
+#include "vchan/move.h"
 
 /* n bytes from our index on, in one or two pieces. */
 static void point_at(const struct bytering *r, uint32_t n, struct iovec v[2])

@@ -10,8 +10,7 @@
 #define DEFAULT_NS 20000
 #define LIMIT_NS 1000000000
 
-/* Off after as many in a row; then one trial in as many waits. */
-#define FAILURES_MAX 3
+/* While it is off, one trial in as many waits. */
 #define TRIAL_EVERY 64
 
 /*
@@ -62,7 +61,7 @@ bool spin_begin(struct spin *s, struct spin_wait *w, int64_t limit_ns,
 {
 	if (limit_ns <= 0)
 		return false;
-	if (s->failures >= FAILURES_MAX && ++s->skipped < TRIAL_EVERY)
+	if (spin_is_off(s) && ++s->skipped < TRIAL_EVERY)
 		return false;
 	s->skipped = 0;
 	if (s->pauses < PAUSES_MIN || other != s->other)
@@ -94,6 +93,6 @@ void spin_end(struct spin *s, const struct spin_wait *w, bool came)
 	/* What came late has cost more than a sleep would have. */
 	if (came && clock_now_ns() - w->start < (w->end - w->start) / 2)
 		s->failures = 0;
-	else if (s->failures < FAILURES_MAX)
+	else if (s->failures < SPIN_FAILURES_MAX)
 		s->failures++;
 }

@@ -28,6 +28,14 @@ struct spin_wait {
 	unsigned int pauses, looks;
 };
 
+/* Off after as many failures in a row. */
+#define SPIN_FAILURES_MAX 3
+
+static inline bool spin_is_off(const struct spin *s)
+{
+	return s->failures >= SPIN_FAILURES_MAX;
+}
+
 /*
  * The longest time to poll, in nanoseconds, 0 for never: $XENVCHAN_SPIN_NS, or
  * the default if that is not set or not a number. Read once a process.
