@@ -175,8 +175,12 @@ void channel_take_back(struct channel *c)
 	    spool_state(c->spool)->chunk_step != SPOOL_IDLE ||
 	    console_ring_recall(&c->ring, spool_chunk(c->spool), &n))
 		return;
+	/* Until the ring is let go of they are in it: a successor that finds
+	 * both sees by the index that they need not be put there again. */
 	if (n)
-		spool_chunk_return(c->spool, n);
+		spool_chunk_return(c->spool, n,
+				   console_ring_produced(&c->ring) -
+					   (uint32_t)n);
 }
 
 void channel_drain(struct channel *c)

@@ -348,7 +348,7 @@ void spool_chunk_done(struct spool *s)
 	spool_publish(s, &next);
 }
 
-void spool_chunk_return(struct spool *s, size_t n)
+void spool_chunk_return(struct spool *s, size_t n, uint32_t in_prod)
 {
 	struct spool_state next = *spool_state(s);
 
@@ -356,7 +356,7 @@ void spool_chunk_return(struct spool *s, size_t n)
 	next.to_guest -= n < next.to_guest ? n : next.to_guest;
 	next.chunk_step = SPOOL_READY;
 	next.chunk_len = (uint32_t)n;
-	next.chunk_in_prod = 0;
+	next.chunk_in_prod = in_prod;
 	spool_publish(s, &next);
 }
 

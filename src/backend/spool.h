@@ -130,9 +130,12 @@ void spool_chunk_begin(struct spool *s, size_t n);
 void spool_chunk_ready(struct spool *s, size_t n, uint32_t in_prod);
 void spool_chunk_done(struct spool *s);
 
-/* n bytes of spool_chunk() have come back from a ring that is given up, and
- * are ready for the next. Only while no chunk is on its way. */
-void spool_chunk_return(struct spool *s, size_t n);
+/*
+ * n bytes of spool_chunk() have come back from a ring that is given up, where
+ * they began at in_prod, and are ready for the next. Only while no chunk is on
+ * its way.
+ */
+void spool_chunk_return(struct spool *s, size_t n, uint32_t in_prod);
 
 /*
  * How much of a chunk that a former process was reading has been read: up to

@@ -244,13 +244,14 @@ static void what_comes_back_from_a_ring_is_kept_for_the_next(void **state)
 	spool_chunk_ready(s, 5, 0);
 	spool_chunk_done(s);
 	memcpy(spool_chunk(s), "lo", 2);
-	spool_chunk_return(s, 2);
+	spool_chunk_return(s, 2, 3);
 	spool_free(s);
 
 	s = open_spool(ID, LIMIT);
 	assert_int_equal(spool_state(s)->chunk_step, SPOOL_READY);
 	assert_int_equal(spool_state(s)->chunk_len, 2);
 	assert_memory_equal(spool_chunk(s), "lo", 2);
+	assert_int_equal(spool_state(s)->chunk_in_prod, 3);
 	assert_int_equal(spool_state(s)->to_guest, 3);
 	spool_chunk_done(s);
 	assert_int_equal(spool_state(s)->to_guest, 5);
