@@ -395,10 +395,29 @@ static int write_again(struct attachment *a)
 	return r;
 }
 
+/* Whose fault is it that nothing happened? */
+static int why_not_taken(struct xs_handle *xs,
+			 const struct toolstack_spec *spec, unsigned int device)
+{
+	struct console_path path;
+	enum console_state be;
+	int r = toolstack_read_state(xs, XBT_NULL,
+				     console_backend_path(&path, spec->backend,
+							  spec->domid, device,
+							  CONSOLE_BE_STATE),
+				     &be);
+
+	if (r)
+		return r == -ENOENT ? TOOLSTACK_NO_CHANNEL : r;
+	return be == CONSOLE_STATE_INITIALISING ? TOOLSTACK_NOT_SERVED
+						: TOOLSTACK_NOT_TAKEN;
+}
+
 int toolstack_await_guest(struct xs_handle *xs,
 			  const struct toolstack_spec *spec,
 			  unsigned int device, unsigned int timeout_ms)
 {
+	unsigned int retry_ms = RETRY_MS;
 	struct attachment a;
 
 	attachment_init(&a, xs, spec, device);
@@ -416,9 +435,12 @@ int toolstack_await_guest(struct xs_handle *xs,
 		if (r || fe > CONSOLE_STATE_INIT_WAIT)
 			return r;
 		if (ms >= timeout_ms)
-			return TOOLSTACK_NOT_TAKEN;
-		if (ms && ms % RETRY_MS == 0)
+			return why_not_taken(xs, spec, device);
+		/* Each time cuts a client off: less and less often. */
+		if (ms >= retry_ms) {
 			r = write_again(&a);
+			retry_ms *= 2;
+		}
 		if (r)
 			return r;
 		toolstack_pause_ms(LOOK_MS);

@@ -30,6 +30,7 @@ enum toolstack_error {
 	TOOLSTACK_NOT_OURS,       /* another toolstack's and QEMU's channel */
 	TOOLSTACK_NO_ANSWER,      /* the backend has not closed in time */
 	TOOLSTACK_NOT_TAKEN,      /* the guest has not taken the device up */
+	TOOLSTACK_NOT_SERVED,     /* nor has the backend */
 	TOOLSTACK_NO_UUID,        /* the domain has no UUID to be known by */
 	TOOLSTACK_ERROR_N,
 };
@@ -77,8 +78,9 @@ int toolstack_attach(struct xs_handle *xs, const struct toolstack_spec *spec,
 
 /*
  * Waits until the guest has taken the device up, at most timeout_ms; makes the
- * nodes again once a second until then, because a guest that is busy removing a
- * device of the same number misses new ones. TOOLSTACK_NOT_TAKEN if it does
+ * nodes again after a second, after another two, and so on, because a guest that
+ * is busy removing a device of the same number misses new ones.
+ * TOOLSTACK_NOT_SERVED if no backend runs, TOOLSTACK_NOT_TAKEN if the guest does
  * not: it may not have booted, or has no driver.
  */
 int toolstack_await_guest(struct xs_handle *xs,

@@ -28,7 +28,11 @@ static const char *const texts[] = {
 		"the backend has not closed the channel in time: "
 		"does xenchanneld run?",
 	[TOOLSTACK_NOT_TAKEN] =
-		"the guest has not taken the channel up in time",
+		"the guest has not taken the channel up in time; it stays "
+		"attached",
+	[TOOLSTACK_NOT_SERVED] =
+		"no backend has taken the channel up in time: does "
+		"xenchanneld run? The channel stays attached",
 	[TOOLSTACK_NO_UUID] =
 		"the domain has no UUID by which to know it after a reboot",
 };

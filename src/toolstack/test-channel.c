@@ -490,9 +490,12 @@ static void a_guest_that_does_not_take_it_up_gets_new_nodes(void **state)
 
 	before = xs_read(xs, XBT_NULL, BE "/1/1/xenchan/id", NULL);
 	assert_int_equal(toolstack_await_guest(xs, &s, k, 1100),
-			 TOOLSTACK_NOT_TAKEN);
+			 TOOLSTACK_NOT_SERVED);
 	after = xs_read(xs, XBT_NULL, BE "/1/1/xenchan/id", NULL);
 	assert_string_not_equal(before, after);
+	put(BE "/1/1/state", "2");
+	assert_int_equal(toolstack_await_guest(xs, &s, k, 0),
+			 TOOLSTACK_NOT_TAKEN);
 	put(FE "/1/state", "3");
 	assert_int_equal(toolstack_await_guest(xs, &s, k, 0), 0);
 }
