@@ -5,13 +5,11 @@
 #include <poll.h>
 #include <signal.h>
 
-#include "vchan/stats-file.h"
-
 /* Events without progress that are taken at full speed, and then one a ms. */
 #define CREDIT_MAX 256
 
 int gate_init(struct gate *g, xenevtchn_handle *event, uint32_t port,
-	      uint64_t *n_taken)
+	      stats_counter *n_taken)
 {
 	pthread_condattr_t attr;
 	int r;

@@ -18,6 +18,7 @@
 #include <xenevtchn.h>
 
 #include "base/clock.h"
+#include "vchan/stats-file.h"
 
 struct gate {
 	pthread_mutex_t lock;
@@ -26,7 +27,7 @@ struct gate {
 	bool polling;
 	xenevtchn_handle *event; /* borrowed */
 	uint32_t port;
-	uint64_t *n_taken; /* borrowed: n_events, for others to see */
+	stats_counter *n_taken; /* borrowed: n_events, for others to see */
 	/* The budget of events that brought nothing: see gate.c. */
 	atomic_uint credit;
 	int64_t credit_time; /* the polling thread's */
@@ -34,7 +35,7 @@ struct gate {
 
 /* 0, or negative errno. */
 int gate_init(struct gate *g, xenevtchn_handle *event, uint32_t port,
-	      uint64_t *n_taken);
+	      stats_counter *n_taken);
 void gate_deinit(struct gate *g);
 
 /* To be read before the look that finds nothing to do. */

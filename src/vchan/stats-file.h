@@ -20,6 +20,9 @@
 #define STATS_FILE_NAME "xenvchan-stats"
 #define STATS_FILE_MAGIC UINT64_C(0x3174617473767871) /* "qxvstat1" */
 
+/* Aligned on 32-bit processors too, which makes it one access. */
+typedef uint64_t stats_counter __attribute__((aligned(8)));
+
 struct stats_header {
 	uint64_t magic;
 	uint32_t slots_offset, slot_size, n_slots;
@@ -33,13 +36,13 @@ struct stats_header {
  * of its own, so that the two directions do not disturb each other.
  */
 struct stats_flow {
-	uint64_t bytes;
-	uint64_t calls;       /* that moved something */
-	uint64_t sleeps;      /* waits in the kernel */
-	uint64_t spins;       /* waits that began with polling the ring */
-	uint64_t spins_won;   /* and ended with it */
-	uint64_t events_sent; /* to tell the peer of what was moved */
-	uint64_t reserved[2];
+	stats_counter bytes;
+	stats_counter calls;       /* that moved something */
+	stats_counter sleeps;      /* waits in the kernel */
+	stats_counter spins;       /* waits that began with polling the ring */
+	stats_counter spins_won;   /* and ended with it */
+	stats_counter events_sent; /* to tell the peer of what was moved */
+	stats_counter reserved[2];
 };
 
 struct stats_slot {
@@ -48,10 +51,10 @@ struct stats_slot {
 	uint32_t domain; /* the peer's */
 	uint32_t state;  /* enum libxenvchan_state, as last seen */
 	uint32_t read_order, write_order; /* 0 until they are known */
-	uint64_t events_received;
-	uint64_t waits;       /* that are for neither direction: wait, poll */
-	uint64_t connections; /* to a server: clients that were seen */
-	uint64_t reserved[2];
+	stats_counter events_received;
+	stats_counter waits; /* that are for neither direction: wait, poll */
+	stats_counter connections; /* to a server: clients that were seen */
+	stats_counter reserved[2];
 	struct stats_flow received, sent;
 	char path[320]; /* cut, if it is longer; always terminated */
 };
@@ -61,12 +64,14 @@ static_assert(offsetof(struct stats_slot, received) == 64, "a cache line");
 static_assert(sizeof(struct stats_slot) == 512, "whole cache lines");
 
 /* Counters have one writer each, and readers that may be anywhere. */
-static inline void stats_add(uint64_t *counter, uint64_t n)
+static inline void stats_add(stats_counter *counter, uint64_t n)
 {
-	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+	uint64_t old = __atomic_load_n(counter, __ATOMIC_RELAXED);
+
+	__atomic_store_n(counter, old + n, __ATOMIC_RELAXED);
 }
 
-static inline uint64_t stats_get(const uint64_t *counter)
+static inline uint64_t stats_get(const stats_counter *counter)
 {
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
