@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -412,6 +413,25 @@ static void a_signal_interrupts_a_wait(void **state)
 	assert_int_equal(errno, EINTR);
 }
 
+/* What was sent counts, and the call after it is like any other. */
+static void an_interrupted_write_tells_what_it_sent(void **state)
+{
+	struct sigaction sa = { .sa_handler = ignore };
+	struct itimerval soon = { { 0, 20000 }, { 0, 20000 } }, never = { 0 };
+
+	fake_host_set_domain(SERVER);
+	server->blocking = 1;
+	assert_int_equal(sigaction(SIGALRM, &sa, NULL), 0);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	assert_int_equal(libxenvchan_write(server, out, RIGHT + 1), RIGHT);
+	setitimer(ITIMER_REAL, &never, NULL);
+	sa.sa_handler = SIG_DFL;
+	assert_int_equal(sigaction(SIGALRM, &sa, NULL), 0);
+	assert_int_equal(libxenvchan_read(client, in, RIGHT), RIGHT);
+	assert_memory_equal(in, out, RIGHT);
+	assert_int_equal(libxenvchan_write(server, out, 1), 1);
+}
+
 static void a_restarting_signal_does_not(void **state)
 {
 	assert_int_equal(read_interrupted(SA_RESTART), 1);
@@ -468,6 +488,7 @@ int main(void)
 		T(a_killed_peer_ends_a_blocking_read),
 		T(both_ends_may_be_of_one_domain),
 		T(a_signal_interrupts_a_wait),
+		T(an_interrupted_write_tells_what_it_sent),
 		T(a_restarting_signal_does_not),
 	};
 
