@@ -87,11 +87,11 @@ class Host:
 
     # The daemon
 
-    def start_daemon(self, *options, domid=0):
+    def start_daemon(self, *options, domid=0, before=(), **kwargs):
         seen = self.log().count("ready\n")
-        self.daemon = self.popen(domid, os.environ["XENCHANNELD"], "--debug",
+        self.daemon = self.popen(domid, *before, os.environ["XENCHANNELD"], "--debug",
                                  "--run-dir", self.run_dir, *options,
-                                 stderr=self.daemon_log)
+                                 stderr=self.daemon_log, **kwargs)
         wait_for("the daemon", lambda: self.log().count("ready\n") > seen
                  or self.daemon.poll() is not None)
         if self.daemon.poll() is not None:

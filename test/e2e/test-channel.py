@@ -5,11 +5,12 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import time
 
-from channel_host import Client, fail, run, stream, wait_for
+from channel_host import LONG, Client, fail, run, stream, wait_for
 
 
 def socket_carries_bytes_both_ways(host):
@@ -475,6 +476,70 @@ def daemon_keeps_no_privilege_that_it_does_not_need(host):
         wait_for("its owner", lambda: os.stat(path).st_uid == 65534)
 
 
+class ServiceManager:
+    """Keeps descriptors over restarts, as systemd does."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(path)
+        self.socket.settimeout(LONG)
+        os.environ["NOTIFY_SOCKET"] = path
+        os.environ["WATCHDOG_USEC"] = "100000"
+        self.kept = {}
+
+    def until(self, what):
+        while True:
+            data, fds, _, _ = socket.recv_fds(self.socket, 4096, 8)
+            lines = data.decode().splitlines()
+            name = [l[7:] for l in lines if l.startswith("FDNAME=")]
+            if "FDSTORE=1" in lines:
+                self.kept[name[0]] = fds[0]
+            if "FDSTOREREMOVE=1" in lines and name[0] in self.kept:
+                os.close(self.kept.pop(name[0]))
+            if what in lines:
+                return
+
+    def command(self):
+        """In front of the daemon's own: gives it what is kept."""
+        numbers = [str(fd) for fd in self.kept.values()]
+        moves = " ".join(f"{3 + i}<&{n}" for i, n in enumerate(numbers))
+        return ["bash", "-c", f"export LISTEN_PID=$$ LISTEN_FDS={len(numbers)}"
+                f" LISTEN_FDNAMES={':'.join(self.kept)};"
+                f' exec "$0" "$@" {moves}']
+
+
+def service_manager_keeps_clients_over_a_restart(host):
+    manager = ServiceManager(host.dir + "/notify")
+    try:
+        host.start_daemon()
+        manager.until("READY=1")
+        manager.until("WATCHDOG=1")
+        host.create(1)
+        path = host.attach(1, "a")
+        host.front(1, 1, "--echo")
+        host.connected(1, 1)
+        client = Client(path)
+        assert client.exchange(b"before") == b"before"
+        host.kill_daemon()
+        client.send(b"meanwhile")
+        # All that it wrote before its end is there to be read.
+        manager.socket.sendto(b"END", host.dir + "/notify")
+        manager.until("END")
+        assert sorted(n.split(".")[0] for n in manager.kept) == ["client",
+                                                                 "listen"]
+        host.start_daemon(before=manager.command(),
+                          pass_fds=manager.kept.values())
+        assert client.receive(9) == b"meanwhile"
+        assert client.exchange(b"after") == b"after"
+        client.close()
+        host.detach(1, "a")
+        host.kill_daemon(signal.SIGTERM)
+        manager.until("STOPPING=1")
+        assert not manager.kept
+    finally:
+        del os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"]
+
+
 def two_daemons_do_not_share_a_directory(host):
     host.start_daemon()
     text = host.run(0, os.environ["XENCHANNELD"], "--run-dir", host.run_dir,
@@ -483,7 +548,8 @@ def two_daemons_do_not_share_a_directory(host):
 
 
 TESTS = [v for k, v in list(globals().items())
-         if callable(v) and getattr(v, "__module__", "") == "__main__"]
+         if callable(v) and getattr(v, "__module__", "") == "__main__"
+         and v is not ServiceManager]
 
 if __name__ == "__main__":
     run(TESTS)
