@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# check.sh [selftest|fidelity|traffic|ends|deaths]... - the tests on a real Xen, in as few
+# check.sh [selftest|fidelity|traffic|ends|deaths|channels]... - the tests on a real Xen, in as few
 # boots as there are names; without a name, all of them. One line "ok", "FAIL" or "skip" a
 # test, the counts at the end. Status 77: this machine cannot run them.
 set -u -o pipefail
@@ -88,6 +88,20 @@ check_ends() {
 	cat $logs/ends/faults-*.txt 2>/dev/null | sed 's/^/     /'
 }
 
+check_channels() {
+	local status=0
+	payload channels lab/channels/guest/* lab/channels/layout.txt \
+		$build/lab/channels/channel-peer $build/src/cli/xenchan $build/src/backend/xenchanneld
+	mkdir $build/payload-channels/lib
+	# What xenchanneld needs that dom0 does not have; the guests' xenchan needs ours alone
+	ldd $build/src/backend/xenchanneld | awk '/libuv|libcap-ng/ {print $3}' |
+		xargs -I{} cp -L {} $build/payload-channels/lib/
+	cp -L $build/src/vchan/libxenvchan.so.4.17 $build/payload-channels/lib/
+	boot channels -n 2 -u 128 -t 420 || status=$?
+	adopt_results channels $status
+	sed 's/^/     /' $logs/channels/measured.txt 2>/dev/null
+}
+
 check_selftest() {
 	if lab/selftest.sh -t 400 -o $logs/selftest >$logs/selftest.log 2>&1; then
 		result ok "the lab itself: Xen's vchan, xl's channels"
@@ -109,7 +123,8 @@ again=()
 {
 	meson setup "${again[@]}" -Dsoname=4.17 $build && ninja -C $build \
 		lab/fidelity/fidelity lab/fidelity/fidelity-agent lab/vchan/vchan-peer lab/vchan/vchan-faults \
-		lab/vchan/count-events.so src/vchan/libxenvchan.so.4.17.0
+		lab/vchan/count-events.so src/vchan/libxenvchan.so.4.17.0 \
+		lab/channels/channel-peer src/cli/xenchan src/backend/xenchanneld
 } >$logs/build.log 2>&1 || {
 	tail -n 30 $logs/build.log
 	result FAIL "build"
@@ -124,6 +139,7 @@ if [ $failed = 0 ]; then
 		traffic) check_traffic ;;
 		ends) check_ends ;;
 		deaths) check_deaths ;;
+		channels) check_channels ;;
 		*) result FAIL "no part named $part" ;;
 		esac
 	done

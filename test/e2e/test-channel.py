@@ -410,6 +410,26 @@ def persistent_channel_is_there_again_after_a_reboot(host):
         is None
 
 
+def nodes_are_those_that_the_lab_sees_on_xen(host):
+    host.start_daemon()
+    host.create(1)
+    host.attach(1, "c.one")
+    host.attach(1, "c.two", "--socket", host.dir + "/1-c.two")
+    host.attach(1, "l.pty", "--pty")
+    host.popen(1, os.environ["XENCHAN"], "channel", "open", "--dir",
+               host.dir + "/guest", "c.two", "--exec", "cat")
+    host.front(1, 3)
+    host.connected(1, 3)
+    host.await_entry(1, "c.two", guest="open", frontend="connected",
+                     backend="connected")
+    lab = os.path.dirname(__file__) + "/../../lab/channels"
+    seen = host.run(0, "sh", lab + "/guest/layout.sh", "1")
+    with open(lab + "/layout.txt", encoding="ascii") as f:
+        assert seen.replace(host.dir, "/run").splitlines() == (
+            f.read().splitlines())
+    host.detach(1, "c.two")
+
+
 def driver_domain_serves_another_guest(host):
     host.create(1)
     host.create(2)
