@@ -52,8 +52,9 @@ int pump_await_client(struct pump *p, int64_t deadline_ns)
 	};
 	int r = 0;
 
+	libxenvchan_set_timeout(p->vchan, 0);
 	while (!r && libxenvchan_is_open(p->vchan) == NO_CLIENT_YET) {
-		int n = poll(fds, 2, deadline_poll_ms(deadline_ns, -1));
+		int n = poll(fds, 2, deadline_poll_ms(deadline_ns, LOOK_MS));
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
@@ -61,7 +62,7 @@ int pump_await_client(struct pump *p, int64_t deadline_ns)
 			return PUMP_NO_CLIENT;
 		if (n > 0 && fds[1].revents)
 			return PUMP_STOPPED;
-		if (n > 0 && fds[0].revents)
+		if (n >= 0)
 			r = take_event(p);
 	}
 	return r;

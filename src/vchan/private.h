@@ -110,7 +110,6 @@ struct vchan {
 	/* Whether the peer's domain is there: see xen/peer.h. */
 	char *ref_path;            /* a client's: the node to look for */
 	atomic_uint nodes_missing; /* a client's: probes without it */
-	atomic_bool domain_seen;   /* a server's: it has been there */
 	int64_t spin_ns;           /* how long to poll before a sleep */
 	struct spin rx_spin, tx_spin;
 	/* A failed notification: the next call of that direction reports it. */

@@ -85,6 +85,7 @@ host
 exec </dev/null
 "$XENHOST" create 1 >/dev/null
 "$XENHOST" create 2 >/dev/null
+"$XENHOST" create 3 >/dev/null
 cd "${dir:?}" || exit
 
 # Usage
@@ -234,6 +235,14 @@ run 1 "standard input: Is a directory" \
 	dom 2 "$XENCHAN" vchan connect -d 1 data/g </
 finish server 0 ""
 nothing_is_left "at the end"
+
+# The client's domain ends before a client came
+"$XENHOST" create 4 >/dev/null
+start server 1 listen -d 4 data/i
+wait_for serves data/i
+"$XENHOST" destroy 4
+finish server 1 "its domain ended"
+nothing_is_left "without a domain"
 
 # Progress and messages, for who wants them
 start client 2 connect -d 1 --progress --timeout 30 data/h </dev/null
