@@ -84,6 +84,7 @@ static bool is_first(const struct channels *all, const struct channel *c)
 
 static int look(struct serve *s)
 {
+	unsigned int present = 0;
 	struct channels all;
 	int r = channels_read(s->o->env.xs, &all);
 
@@ -92,12 +93,16 @@ static int look(struct serve *s)
 	for (unsigned int i = 0; i < all.n && !s->stopping; i++) {
 		const struct channel *c = &all.list[i];
 
+		present |= 1u << c->device;
 		/* Without a name it is a console, with its getty. */
 		if (c->name[0] && is_usable(s, c) && is_first(&all, c))
 			station_offer(&s->stations[c->device - 1], c);
 	}
-	for (unsigned int i = 0; i < N_STATIONS; i++)
+	for (unsigned int i = 0; i < N_STATIONS; i++) {
+		if (!(present & 1u << s->stations[i].device))
+			station_forget(&s->stations[i]);
 		station_step(&s->stations[i]);
+	}
 	return 0;
 }
 

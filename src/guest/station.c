@@ -107,6 +107,12 @@ void station_offer(struct station *s, const struct channel *c)
 		release(s);
 }
 
+void station_forget(struct station *s)
+{
+	if (!s->frontend)
+		s->retry_ns = 0;
+}
+
 /*
  * The agent
  */

@@ -59,6 +59,9 @@ void station_init(struct station *s, const struct station_env *env,
 /* Takes a channel up, if the station is empty and it is time. */
 void station_offer(struct station *s, const struct channel *c);
 
+/* There is no such device: the next one is another, and need not wait. */
+void station_forget(struct station *s);
+
 /* Looks at the nodes and at the clock, and does what is due. */
 void station_step(struct station *s);
 

@@ -61,7 +61,7 @@ def what_came_before_the_client_is_there_at_once(host):
     path = host.attach(1, "a")
     guest = host.front(1, 1, "--silent", stdin=subprocess.PIPE)
     host.connected(1, 1)
-    data = stream(100000)
+    data = stream(20000)
     guest.stdin.write(data)
     guest.stdin.flush()
     client = Client(path)
