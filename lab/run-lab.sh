@@ -134,13 +134,11 @@ unpack_kernel() {
 	image=$(find "$cache/root/boot" -name 'vmlinuz-*' | head -n1)
 	start=$(LC_ALL=C grep -aboP '\xFD7zXZ\0' "$image" | head -n1 | cut -d: -f1)
 	{ tail -c+$((start + 1)) "$image" || :; } | # tail may see SIGPIPE
-		xz -dc --single-stream >"$cache/vmlinux"
+		xz -dc --single-stream >"$images/vmlinux"
 }
 
-build() {
-	local root=$cache/root deb xen=usr/lib/xen-4.17/bin lib=usr/lib/x86_64-linux-gnu
-	local mods=(xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc)
-	local tools=(usr/bin/xenstore-{ls,read,write,chmod,list,rm,watch})
+unpack() {
+	local root=$cache/root deb
 	rm -rf "$root"
 	mkdir -p "$root"
 	for deb in "$cache"/debs/*.deb; do
@@ -149,29 +147,36 @@ build() {
 			dpkg -x "$deb" "$root" ;;
 		esac
 	done
-	gunzip -c "$root"/boot/xen-4.17-amd64.gz >"$cache/xen" # ELF32 multiboot
+}
+
+build() {
+	local root=$cache/root xen=usr/lib/xen-4.17/bin lib=usr/lib/x86_64-linux-gnu
+	local mods=(xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc)
+	local tools=(usr/bin/xenstore-{ls,read,write,chmod,list,rm,watch})
+	mkdir -p "$images"
+	gunzip -c "$root"/boot/xen-4.17-amd64.gz >"$images/xen" # ELF32 multiboot
 	unpack_kernel
 	# libxenstore ends its thread with pthread_cancel, which wants libgcc_s
 	# domU: busybox, xenstore tools, libxenvchan. dom0: + toolstack, QEMU PV backend
-	mkroot "$cache/u" "${mods[@]}" -- "${tools[@]}" lib/x86_64-linux-gnu/libgcc_s.so.1 $xen/vchan-socket-proxy $lib/libxenvchan.so.4.17
-	mkroot "$cache/0" "${mods[@]}" -- "${tools[@]}" lib/x86_64-linux-gnu/libgcc_s.so.1 \
+	mkroot "$images/u" "${mods[@]}" -- "${tools[@]}" lib/x86_64-linux-gnu/libgcc_s.so.1 $xen/vchan-socket-proxy $lib/libxenvchan.so.4.17
+	mkroot "$images/0" "${mods[@]}" -- "${tools[@]}" lib/x86_64-linux-gnu/libgcc_s.so.1 \
 		$xen/{vchan-socket-proxy,xl,xenstored,xenconsoled,xenconsole,xen-init-dom0,lsevtchn} \
 		usr/libexec/xen-qemu-system-i386 $lib/libxenvchan.so.4.17
-	mkdir -p "$cache/0"/{usr/share/qemu,boot,lab} "$cache/u/lab"
-	cp -r "$root/usr/share/qemu/keymaps" "$cache/0/usr/share/qemu/" # QEMU wants en-us
-	cp "$here/guest/domu-init" "$cache/u/init"
-	cp "$here/guest/dom0-init" "$cache/0/init"
-	cp "$here"/guest/lab-* "$cache/0/lab/"
-	cp "$here/guest/lab-serve" "$cache/u/lab/"
-	cp "$cache/vmlinux" "$cache/0/boot/"
-	mkcpio "$cache/u" "$cache/0/boot/domu-base.cpio"
-	mkcpio "$cache/0" "$cache/dom0.cpio"
-	rm -rf "$cache/u" "$cache/0"
+	mkdir -p "$images/0"/{usr/share/qemu,boot,lab} "$images/u/lab"
+	cp -r "$root/usr/share/qemu/keymaps" "$images/0/usr/share/qemu/" # QEMU wants en-us
+	cp "$here/guest/domu-init" "$images/u/init"
+	cp "$here/guest/dom0-init" "$images/0/init"
+	cp "$here"/guest/lab-* "$images/0/lab/"
+	cp "$here/guest/lab-serve" "$images/u/lab/"
+	cp "$images/vmlinux" "$images/0/boot/"
+	mkcpio "$images/u" "$images/0/boot/domu-base.cpio"
+	mkcpio "$images/0" "$images/dom0.cpio"
+	rm -rf "$images/u" "$images/0"
 }
 
 # Packages and images, unless they are there already
 prepare() {
-	local tool id
+	local tool
 	for tool in qemu-system-x86_64 cpio xz apt-get dpkg; do
 		command -v $tool >/dev/null || cannot "no $tool (apt-get install qemu-system-x86 cpio xz-utils)"
 	done
@@ -181,14 +186,17 @@ prepare() {
 	if [ ! -e "$cache/fetched" ]; then
 		say "fetching packages to $cache"
 		fetch || cannot "apt cannot get ${PKGS[*]}"
+		unpack
 		touch "$cache/fetched"
 	fi
-	id=$(cat "$0" "$here"/guest/* | cksum)
-	if [ "$(cat "$cache/built" 2>/dev/null)" != "$id" ]; then
+	# Images of another version of these scripts may be in use: they stay a while
+	find "$cache" -maxdepth 1 -name 'images-*' -mtime +2 -exec rm -rf {} +
+	images=$cache/images-$(cat "$0" "$here"/guest/* | cksum | tr ' ' -)
+	if [ ! -e "$images/built" ]; then
 		say "building the images"
-		rm -f "$cache/built"
+		rm -rf "$images"
 		build
-		echo "$id" >"$cache/built"
+		touch "$images/built"
 	fi
 	exec 9>&-
 	if [ "$only" ]; then
@@ -212,7 +220,7 @@ make_initrd() {
 	LAB_KARGS="$kargs"
 	E
 	mkcpio "$tmp/b" "$tmp/b.cpio"
-	cat "$cache/dom0.cpio" "$tmp/b.cpio" "$tmp/b/boot/payload.cpio" >"$tmp/initrd"
+	cat "$images/dom0.cpio" "$tmp/b.cpio" "$tmp/b/boot/payload.cpio" >"$tmp/initrd"
 }
 
 # --- 3. boot -----------------------------------------------------------------
@@ -226,9 +234,9 @@ boot() {
 	timeout -k 5 "$limit" qemu-system-x86_64 "${clock[@]}" \
 		-cpu max,-smap,-xsave,-avx,-avx2,-rdtscp -m "$mem" -smp "$cpus" \
 		-display none -monitor none -nic none -no-reboot -no-user-config \
-		-serial stdio -serial "file:$tmp/out.tar" -kernel "$cache/xen" \
+		-serial stdio -serial "file:$tmp/out.tar" -kernel "$images/xen" \
 		-append "console=com1 com1=115200,8n1 spec-ctrl=eager-fpu dom0_mem=${d0mem}M,max:${d0mem}M$xarg" \
-		-initrd "$cache/vmlinux console=hvc0 ${quiet:+quiet} $kargs$karg,$tmp/initrd" \
+		-initrd "$images/vmlinux console=hvc0 ${quiet:+quiet} $kargs$karg,$tmp/initrd" \
 		</dev/null 2>&1 | tee "$tmp/console.log" |
 		sed -u "s/\r*$//;${quiet:+/^(XEN) /d}"
 	return "${PIPESTATUS[0]}"
