@@ -140,6 +140,14 @@ run 1 "no server came within" \
 	dom 2 "$XENCHAN" vchan connect -d 1 --timeout 100ms data/a
 nothing_is_left "nobody came"
 
+# Nobody can come any more: the client's domain has ended
+"$XENHOST" create 5 >/dev/null
+start server 1 listen -d 5 data/a
+wait_for serves data/a
+"$XENHOST" destroy 5
+finish server 1 "or its domain ended"
+nothing_is_left "nobody can come"
+
 # Refused: where this domain may not write, no path, too long a path
 run 1 "may not write" dom 1 "$XENCHAN" vchan listen -d 2 /local/domain/2/data/a
 run 1 "a path has" dom 1 "$XENCHAN" vchan listen -d 2 data//a
