@@ -138,6 +138,11 @@ int end_main(int argc, char **argv)
 	hello.setup_ns = (uint64_t)(clock_now_ns() - start);
 	hello.requests = counters.requests;
 	hello.fds = count_fds() - fds;
+	if (setup.is_server && setup.kind == KIND_VCHAN &&
+	    !vchan_open_another(&t, &setup)) {
+		hello.more_requests = counters.requests - hello.requests;
+		hello.more_fds = count_fds() - fds - hello.fds;
+	}
 	settle(&place);
 	return setup.is_server ? serve(&t, &hello) : request(&t, &hello);
 }

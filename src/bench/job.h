@@ -57,6 +57,9 @@ struct hello {
 	_Alignas(JOB_ALIGN) uint64_t setup_ns;
 	uint64_t requests; /* to xenstore */
 	uint64_t fds;      /* that setting up has opened */
+	/* The same of one more server in the process, which finds there what
+	 * all share. */
+	uint64_t more_requests, more_fds;
 };
 
 struct hellos {

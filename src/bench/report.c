@@ -76,19 +76,21 @@ static void print_speed(const struct result *r)
 
 static void print_setup(const struct bench *b)
 {
-	printf("\nset-up: microseconds, round trips to xenstore, descriptors "
-	       "(server; client)\n");
+	printf("\nset-up: microseconds, round trips to xenstore, descriptors\n"
+	       "%-32s %-16s %-16s %s\n",
+	       "", "server", "client", "one more server");
 	for (unsigned int i = 0; i < b->n_contenders; i++) {
-		const struct hellos *h = &b->contenders[i].hellos;
+		const struct hello *s = &b->contenders[i].hellos.server;
+		const struct hello *c = &b->contenders[i].hellos.client;
 
 		if (b->contenders[i].kind != KIND_VCHAN)
 			continue;
-		printf("        %-24s %.0f %" PRIu64 " %" PRIu64
-		       "; %.0f %" PRIu64 " %" PRIu64 "\n",
-		       b->contenders[i].name, (double)h->server.setup_ns / 1e3,
-		       h->server.requests, h->server.fds,
-		       (double)h->client.setup_ns / 1e3, h->client.requests,
-		       h->client.fds);
+		printf("        %-24s %6.0f %3" PRIu64 " %3" PRIu64
+		       "   %6.0f %3" PRIu64 " %3" PRIu64 "   %10" PRIu64
+		       " %3" PRIu64 "\n",
+		       b->contenders[i].name, (double)s->setup_ns / 1e3,
+		       s->requests, s->fds, (double)c->setup_ns / 1e3,
+		       c->requests, c->fds, s->more_requests, s->more_fds);
 	}
 }
 
@@ -199,6 +201,8 @@ static void json_hello(struct json *j, const char *key, const struct hello *h)
 	json_number(j, "setup_ns", h->setup_ns);
 	json_number(j, "xenstore_requests", h->requests);
 	json_number(j, "descriptors", h->fds);
+	json_number(j, "more_xenstore_requests", h->more_requests);
+	json_number(j, "more_descriptors", h->more_fds);
 	json_close(j, '}');
 }
 

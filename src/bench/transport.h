@@ -61,10 +61,11 @@ const char *kind_name(enum kind kind);
  * 0, or -1.
  */
 int transport_open(struct transport *t, const struct end_setup *setup);
-void transport_close(struct transport *t);
 
 /* The openers by kind. */
 int vchan_open(struct transport *t, const struct end_setup *setup);
+/* One more server beside the first; it remains. 0, or -1. */
+int vchan_open_another(struct transport *t, const struct end_setup *setup);
 int stream_open(struct transport *t, const struct end_setup *setup);
 int ideal_open(struct transport *t, const struct end_setup *setup);
 

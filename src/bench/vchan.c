@@ -185,3 +185,12 @@ int vchan_open(struct transport *t, const struct end_setup *setup)
 	}
 	return 0;
 }
+
+int vchan_open_another(struct transport *t, const struct end_setup *setup)
+{
+	struct vchan_end *e = t->own;
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s-another", setup->path);
+	return e->server_init(NULL, setup->domain, path, 1024, 1024) ? 0 : -1;
+}

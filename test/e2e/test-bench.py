@@ -61,6 +61,30 @@ def a_message_larger_than_the_ring_is_no_packet():
     assert json.loads(out.stdout)["results"][0]["unable"] == "-"
 
 
+def it_measures_between_domains_that_are_there():
+    xenhost = os.environ["XENHOST"]
+    with tempfile.TemporaryDirectory() as d:
+        def run(domain, *arguments):
+            return [xenhost, "--dir", d + "/h", "run", "-d", str(domain), "--",
+                    XENCHAN, "vchan", "bench", "-c", "ours,ours@0",
+                    "-r", "4K,16K", *QUICK, *arguments]
+
+        for words in (["up"], ["create", "1"], ["create", "2"]):
+            subprocess.run([xenhost, "--dir", d + "/h", *words], check=True,
+                           stdout=subprocess.DEVNULL)
+        try:
+            with subprocess.Popen(run(1, "--serve", "-d", "2", "data/b")) as s:
+                out = subprocess.run(run(2, "-d", "1", "-s", "64", "--json",
+                                         "data/b"), timeout=120, check=True,
+                                     stdout=subprocess.PIPE)
+                assert s.wait(60) == 0
+            results = json.loads(out.stdout)["results"]
+            assert len(results) == 2 * 2 * 2
+            assert not any("unable" in r for r in results)
+        finally:
+            subprocess.run([xenhost, "--dir", d + "/h", "down"], check=True)
+
+
 def the_table_names_all_and_a_plot_is_drawn_or_refused():
     with tempfile.TemporaryDirectory() as d:
         plot = os.path.join(d, "plot.svg")
@@ -91,6 +115,7 @@ def a_file_that_is_no_libxenvchan_is_refused():
 TESTS = [every_contender_moves_every_byte,
          events_and_calls_are_counted_for_any_library,
          a_message_larger_than_the_ring_is_no_packet,
+         it_measures_between_domains_that_are_there,
          the_table_names_all_and_a_plot_is_drawn_or_refused,
          without_gnuplot_it_says_so_before_it_measures,
          a_file_that_is_no_libxenvchan_is_refused]
