@@ -35,25 +35,34 @@ static int tx_start(struct vchan *v, enum vchan_state state)
 
 /*
  * A peer that sleeps is woken at the first piece of a large transfer, and needs
- * as long to wake up as we to copy some more; but not where polling has been
- * found useless. There both ends may share one processor: each event would
- * only take it away from us, for one more piece.
+ * as long to wake up as we to copy some more; it may fall asleep again, and is
+ * woken every eighth of the ring. Not so where polling has been found useless.
+ * There both ends may share one processor: each event would only take it away
+ * from us, for one more piece.
  */
-static bool tells_early(const struct vchan *v, const struct spin *s)
+static bool tells_early(const struct vchan *v, const struct spin *s,
+			const struct bytering *r, uint32_t *untold,
+			uint32_t piece)
 {
-	return v->spin_ns <= 0 || !spin_is_off(s);
+	if (v->spin_ns > 0 && spin_is_off(s))
+		return false;
+	*untold += piece;
+	if (*untold < r->size / 8)
+		return false;
+	*untold = 0;
+	return true;
 }
 
 /* n bytes that are there */
 static void rx_take(struct vchan *v, uint8_t *data, uint32_t n)
 {
-	uint32_t piece = vchan_piece(&v->rx);
+	uint32_t piece = vchan_piece(&v->rx), untold = v->rx.size;
 
 	v->rx_span = 0;
 	while (n > piece) {
 		bytering_copy_out(&v->rx, data, piece);
 		vchan_rx_give(v, piece);
-		if (tells_early(v, &v->rx_spin))
+		if (tells_early(v, &v->rx_spin, &v->rx, &untold, piece))
 			vchan_rx_tell(v);
 		data += piece;
 		n -= piece;
@@ -73,11 +82,13 @@ static void rx_take(struct vchan *v, uint8_t *data, uint32_t n)
 static void tx_put(struct vchan *v, const uint8_t *data, uint32_t n,
 		   uint32_t piece)
 {
+	uint32_t untold = v->tx.size;
+
 	v->tx_span = 0;
 	while (n > piece) {
 		bytering_copy_in(&v->tx, data, piece);
 		vchan_tx_give(v, piece);
-		if (tells_early(v, &v->tx_spin))
+		if (tells_early(v, &v->tx_spin, &v->tx, &untold, piece))
 			vchan_tx_tell(v);
 		data += piece;
 		n -= piece;

@@ -10,18 +10,16 @@
 
 /*
  * Large transfers are published piece by piece, so that a peer that is awake
- * copies one while we copy the next: half of a small ring, an eighth of a large
- * one.
+ * copies one while we copy the next, and need not poll for long until it comes:
+ * 16 KiB take 8 us where caches are far apart.
  */
-#define VCHAN_PIECE_MIN 16384u
+#define VCHAN_PIECE_MAX 16384u
 
 static inline uint32_t vchan_piece(const struct bytering *r)
 {
-	uint32_t half = r->size / 2, eighth = r->size / 8;
+	uint32_t half = r->size / 2;
 
-	if (half <= VCHAN_PIECE_MIN)
-		return half;
-	return eighth > VCHAN_PIECE_MIN ? eighth : VCHAN_PIECE_MIN;
+	return half < VCHAN_PIECE_MAX ? half : VCHAN_PIECE_MAX;
 }
 
 /* n bytes have been copied out: the peer may overwrite them. */

@@ -90,8 +90,7 @@ void spin_end(struct spin *s, const struct spin_wait *w, bool came)
 	/* A stream: what was waited for is there at the first look. */
 	s->pauses = came && w->looks <= 1 ? min_uint(2 * s->pauses, PAUSES_MAX)
 					  : s->pauses / 2;
-	/* What came late has cost more than a sleep would have. */
-	if (came && clock_now_ns() - w->start < (w->end - w->start) / 2)
+	if (came)
 		s->failures = 0;
 	else if (s->failures < SPIN_FAILURES_MAX)
 		s->failures++;
