@@ -49,9 +49,10 @@ static const char help[] =
 	"                           receives by B; WHO@SPIN polls for that "
 	"long, "
 	"as 0 or\n"
-	"                           50us. Ratios are to the first. Default: "
-	"all "
-	"but files\n"
+	"                           50us; WHO+N receives in an event loop "
+	"over N vchans.\n"
+	"                           Ratios are to the first. Default: all but "
+	"files\n"
 	"  -m, --mode MODE,...      stream, packet, batch, inplace, latency; "
 	"default\n"
 	"                           stream,latency\n"
@@ -144,12 +145,14 @@ static const char *parse_spin(const char *text)
 	return number;
 }
 
-/* The words of a contender: A[:B][@SPIN] */
+/* The words of a contender: A[:B][@SPIN][+VCHANS] */
 static int parse_contender(struct options *o, char *word)
 {
 	struct bench *b = &o->bench;
 	struct contender *c = &b->contenders[b->n_contenders];
 	char *name = strdup(word), *at = strchr(word, '@'), *colon;
+	char *plus = strrchr(word, '+');
+	uint32_t vchans = 0;
 
 	/* A file goes by its last name. */
 	if (name && strrchr(name, '/') && !strchr(name, ':'))
@@ -157,6 +160,10 @@ static int parse_contender(struct options *o, char *word)
 	if (!name || b->n_contenders == CONTENDERS_MAX)
 		return say_usage(COMMAND, "-c %s: too many", word);
 	*c = (struct contender){ .name = name };
+	if (plus && !parse_u32(plus + 1, 100000, &vchans)) {
+		*plus = '\0';
+		c->idle = (int)vchans;
+	}
 	if (at) {
 		*at = '\0';
 		c->spin = parse_spin(at + 1);
@@ -455,11 +462,11 @@ static int xenhost(const struct options *o, const char *const words[])
 static int start_host(struct options *o)
 {
 	static const char *const up[] = { "up", NULL };
-	/* Several pairs with rings of 1 MiB share more than a guest may. */
-	static const char *const one[] = { "create", "--grants", "16384", "1",
-					   NULL };
-	static const char *const two[] = { "create", "--grants", "16384", "2",
-					   NULL };
+	/* Several pairs with rings of 1 MiB share more than a guest may, and
+	 * crowds of vchans have more nodes: the server is in domain 0. */
+	static const char *const limit[] = { "fault",    "limit", "-d", "0",
+					     "--grants", "16384", NULL };
+	static const char *const guest[] = { "create", "2", NULL };
 	struct stage *s = &o->bench.stage;
 	const char *tmp = getenv("TMPDIR");
 
@@ -469,7 +476,7 @@ static int start_host(struct options *o)
 		return say_failure("%s: %s", o->host_dir, strerror(errno));
 	s->host_dir = o->host_dir;
 	s->xenhost = find_xenhost(s->self);
-	if (xenhost(o, up) || xenhost(o, one) || xenhost(o, two))
+	if (xenhost(o, up) || xenhost(o, limit) || xenhost(o, guest))
 		return say_failure("cannot start an emulated host: is xenhost "
 				   "installed?");
 	if (!o->json)

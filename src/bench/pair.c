@@ -19,7 +19,7 @@
 
 /* Domains of a host of our own. */
 enum { CLIENT, SERVER };
-static const int domains[2] = { 2, 1 };
+static const int domains[2] = { 2, 0 };
 
 /* Arguments of an end, after the program's name. */
 enum {
@@ -35,6 +35,7 @@ enum {
 	ARG_CPU,
 	ARG_FIFO,
 	ARG_SPIN,
+	ARG_IDLE,
 	ARG_N,
 };
 
@@ -63,6 +64,7 @@ int end_arguments_parse(int argc, char **argv, struct end_setup *setup,
 	    parse_int(a[ARG_DOMAIN], &setup->domain) ||
 	    parse_int(a[ARG_IN], &setup->in) ||
 	    parse_int(a[ARG_OUT], &setup->out) ||
+	    parse_int(a[ARG_IDLE], &setup->idle) ||
 	    parse_int(a[ARG_CPU], &place->cpu) || parse_int(a[ARG_FIFO], &fifo))
 		return -1;
 	setup->is_server = is_server;
@@ -214,6 +216,7 @@ static void run_end(const struct command *c)
 	a[ARG_CPU] = number(s->cpus[c->end]);
 	a[ARG_FIFO] = s->fifo ? "1" : "0";
 	a[ARG_SPIN] = t->spin ? t->spin : "";
+	a[ARG_IDLE] = number(t->idle);
 	a[ARG_N] = NULL;
 	execvp(argv[0], (char **)argv);
 	fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));

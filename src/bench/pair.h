@@ -21,6 +21,7 @@ struct contender {
 	enum kind kind;
 	char *libraries[2]; /* the client's, who sends; the server's */
 	const char *spin;
+	int idle; /* other vchans in the server's event loop; 0: it blocks */
 	struct hellos hellos; /* of the last pair */
 };
 

@@ -56,15 +56,19 @@ static void put_speed_curve(FILE *f, const struct bench *b, size_t first)
 
 static void put_latency_curve(FILE *f, size_t i, const struct result *r)
 {
-	uint64_t above = r->times.n;
+	uint64_t above = r->times.n, shown = 2 * above;
 
 	fprintf(f, "$latency%zu << EOD\n", i);
 	for (unsigned int k = 0; k < HISTOGRAM_N && above; k++) {
 		if (!r->times.classes[k])
 			continue;
-		/* What share of round trips takes this long or longer. */
-		fprintf(f, "%f %g\n", (double)histogram_class(k) / 1e3,
-			(double)above / (double)r->times.n);
+		/* What share of round trips takes this long or longer, as far
+		 * as one could see a step. */
+		if (above < shown - shown / 32) {
+			fprintf(f, "%f %g\n", (double)histogram_class(k) / 1e3,
+				(double)above / (double)r->times.n);
+			shown = above;
+		}
 		above -= r->times.classes[k];
 	}
 	fprintf(f, "EOD\n");

@@ -30,6 +30,7 @@ struct end_setup {
 	int domain;          /* the peer's */
 	const char *path;
 	size_t ring; /* size, for a vchan and the ideal ring */
+	int idle; /* other vchans, of a server that waits in epoll(7); 0: blocks */
 	int in, out; /* of a pipe or socket; out is the memory of the ring */
 };
 

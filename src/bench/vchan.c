@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "bench/counters.h"
 #include "bench/transport.h"
 #include "libxenvchan-ext.h"
 
@@ -23,6 +25,9 @@ struct vchan_end {
 	__typeof__(libxenvchan_read) *read;
 	__typeof__(libxenvchan_send) *send;
 	__typeof__(libxenvchan_write) *write;
+	__typeof__(libxenvchan_wait) *wait;
+	__typeof__(libxenvchan_fd_for_select) *fd_for_select;
+	int epoll; /* of the event loop */
 	/* NULL in libraries that have none. */
 	__typeof__(libxenvchan_reserve) *reserve;
 	__typeof__(libxenvchan_commit) *commit;
@@ -68,6 +73,56 @@ static int get_packet(struct transport *t, void *data, size_t n)
 	return e->recv(e->vchan, data, n) == (int)n ? 0 : -1;
 }
 
+/* As a daemon with many vchans receives: none of its calls waits. */
+static int loop_get_packet(struct transport *t, void *data, size_t n)
+{
+	struct vchan_end *e = t->own;
+
+	for (;;) {
+		struct epoll_event event;
+		int r;
+
+		e->vchan->blocking = 0;
+		r = e->recv(e->vchan, data, n);
+		e->vchan->blocking = 1;
+		if (r)
+			return r == (int)n ? 0 : -1;
+		counters.syscalls++;
+		if (epoll_wait(e->epoll, &event, 1, -1) != 1 ||
+		    e->wait(event.data.ptr))
+			return -1;
+	}
+}
+
+static int watch(struct vchan_end *e, struct libxenvchan *v)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = v };
+
+	return epoll_ctl(e->epoll, EPOLL_CTL_ADD, e->fd_for_select(v), &event);
+}
+
+/* The active vchan among idle ones, all in one event loop. */
+static int start_loop(struct vchan_end *e, const struct end_setup *setup)
+{
+	char path[4096];
+
+	e->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (e->epoll < 0 || watch(e, e->vchan))
+		return -1;
+	for (int i = 1; i < setup->idle; i++) {
+		struct libxenvchan *v;
+
+		snprintf(path, sizeof(path), "%s-idle-%d", setup->path, i);
+		v = e->server_init(NULL, setup->domain, path, 1024, 2048);
+		if (!v || watch(e, v)) {
+			fprintf(stderr, "idle vchan %d: %s\n", i,
+				strerror(errno));
+			return -1;
+		}
+	}
+	return 0;
+}
+
 static int reserve(struct transport *t, struct iovec v[2], size_t min)
 {
 	struct vchan_end *e = t->own;
@@ -106,11 +161,12 @@ static const struct symbol {
 		"libxenvchan_" #what, offsetof(struct vchan_end, what), \
 			may_lack                                        \
 	}
-	SYMBOL(server_init, false), SYMBOL(client_init, false),
-	SYMBOL(close, false),       SYMBOL(recv, false),
-	SYMBOL(read, false),        SYMBOL(send, false),
-	SYMBOL(write, false),       SYMBOL(reserve, true),
-	SYMBOL(commit, true),       SYMBOL(peek, true),
+	SYMBOL(server_init, false),   SYMBOL(client_init, false),
+	SYMBOL(close, false),         SYMBOL(recv, false),
+	SYMBOL(read, false),          SYMBOL(send, false),
+	SYMBOL(write, false),         SYMBOL(wait, false),
+	SYMBOL(fd_for_select, false), SYMBOL(reserve, true),
+	SYMBOL(commit, true),         SYMBOL(peek, true),
 	SYMBOL(consume, true),
 };
 
@@ -177,6 +233,11 @@ int vchan_open(struct transport *t, const struct end_setup *setup)
 		.get_packet = get_packet,
 		.own = e,
 	};
+	if (setup->is_server && setup->idle) {
+		if (start_loop(e, setup))
+			return -1;
+		t->get_packet = loop_get_packet;
+	}
 	if (e->reserve && e->peek) {
 		t->reserve = reserve;
 		t->commit = commit;
