@@ -7,9 +7,15 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "xen/peer.h"
 
 /* After a failure that may last. */
 #define RETRY (1 * NS_PER_S)
+
+/* A server that ends may be started again at once. */
+#define SOON (100 * NS_PER_MS)
+
+#define RENEW_MAX (30 * NS_PER_S)
 
 #define MESSAGE_SIZE 16
 
@@ -20,10 +26,26 @@ static void drop(struct control *c, int64_t wait_ns)
 	c->retry_ns = deadline_in(wait_ns);
 }
 
+bool control_domain_exists(unsigned int domain,
+			   struct xentoollog_logger *logger)
+{
+	xenevtchn_handle *event = xenevtchn_open(logger, 0);
+	bool gone = event && xen_peer_is_gone(event, domain);
+
+	if (event)
+		xenevtchn_close(event);
+	return !gone;
+}
+
 static void make(struct control *c)
 {
 	if (clock_now_ns() < c->retry_ns)
 		return;
+	if (c->serves && !control_domain_exists(c->domain, c->logger)) {
+		c->error = ESRCH;
+		c->retry_ns = deadline_in(RETRY);
+		return;
+	}
 	if (c->serves)
 		c->vchan = libxenvchan_server_init(c->logger, (int)c->domain,
 						   c->path, 0, 0);
@@ -38,12 +60,34 @@ static void make(struct control *c)
 /* A peer that left makes way for the next; one that misbehaved has to wait. */
 static void replace(struct control *c, enum libxenvchan_state state)
 {
+	bool died = state == LIBXENVCHAN_DIED || state == LIBXENVCHAN_GONE;
+
 	c->open = false;
-	if (c->serves && !libxenvchan_rearm(c->vchan))
+	if (c->serves && state != LIBXENVCHAN_GONE &&
+	    !libxenvchan_rearm(c->vchan)) {
+		if (died)
+			c->renew_wait_ns = RETRY;
+		c->renew_ns = died ? deadline_in(RETRY) : 0;
 		return;
-	drop(c, state == LIBXENVCHAN_CLOSED || state == LIBXENVCHAN_DIED
-			? 0
-			: RETRY);
+	}
+	drop(c, c->serves ? RETRY : SOON);
+}
+
+/*
+ * Who died may have done so with its domain; what was granted to that is void,
+ * also for a new domain with its id. So it is granted again now and then, until
+ * somebody comes.
+ */
+static void renew(struct control *c)
+{
+	if (!c->renew_ns || clock_now_ns() < c->renew_ns)
+		return;
+	c->renew_wait_ns *= 2;
+	if (c->renew_wait_ns > RENEW_MAX)
+		c->renew_wait_ns = RENEW_MAX;
+	c->renew_ns = deadline_in(c->renew_wait_ns);
+	drop(c, 0);
+	make(c);
 }
 
 bool control_step(struct control *c)
@@ -63,11 +107,14 @@ bool control_step(struct control *c)
 	state = libxenvchan_state(c->vchan);
 	switch (state) {
 	case LIBXENVCHAN_CONNECTING:
+		break;
 	case LIBXENVCHAN_LISTENING:
+		renew(c);
 		break;
 	case LIBXENVCHAN_OPEN:
 		c->open = true;
 		c->error = 0;
+		c->renew_ns = 0;
 		break;
 	case LIBXENVCHAN_FINISHED:
 	case LIBXENVCHAN_CLOSED:
@@ -78,6 +125,13 @@ bool control_step(struct control *c)
 		break;
 	}
 	return was_open && !c->open;
+}
+
+int64_t control_due(const struct control *c)
+{
+	if (!c->vchan)
+		return c->retry_ns;
+	return c->renew_ns ? c->renew_ns : DEADLINE_NEVER;
 }
 
 int control_fd(struct control *c)

@@ -39,9 +39,18 @@ struct control {
 
 	struct libxenvchan *vchan; /* owned; NULL: not now */
 	int64_t retry_ns;          /* when to try to make it again */
+	int64_t renew_ns;          /* the same while nobody comes; 0: not */
+	int64_t renew_wait_ns;     /* and how long after the last time */
 	bool open;                 /* there is a peer */
 	int error;                 /* why there is none, if that is known */
 };
+
+/*
+ * Whether a domain exists, as far as can be told. What a server grants to one
+ * that does not is void, and remains so when it comes.
+ */
+bool control_domain_exists(unsigned int domain,
+			   struct xentoollog_logger *logger);
 
 /*
  * Carries it on: connects, or takes the next client; drops a peer that ended or
@@ -49,6 +58,9 @@ struct control {
  * what was asked is forgotten.
  */
 bool control_step(struct control *c);
+
+/* When control_step() is due without an event; DEADLINE_NEVER. */
+int64_t control_due(const struct control *c);
 
 /* For poll(2): readable means control_step(); -1: none. */
 int control_fd(struct control *c);

@@ -177,12 +177,19 @@ static void dial(struct proxy_session *s)
 
 static void wait_on(struct proxy_session *s)
 {
+	enum libxenvchan_state state;
+
 	if (libxenvchan_poll(s->vchan, 0, 0) < 0 && errno != EINTR) {
 		finish(s, SESSION_NO_VCHAN, errno);
 		return;
 	}
-	if (libxenvchan_state(s->vchan) == LIBXENVCHAN_LISTENING)
+	state = libxenvchan_state(s->vchan);
+	if (state == LIBXENVCHAN_LISTENING)
 		return;
+	if (state == LIBXENVCHAN_GONE) {
+		finish(s, SESSION_PEER_DIED, 0);
+		return;
+	}
 	s->state = SESSION_DIALING;
 	s->deadline_ns = deadline_in(s->options->timeout_ns);
 	dial(s);

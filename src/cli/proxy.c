@@ -208,10 +208,16 @@ static void serve_at(struct proxy *p, const char *path, uint32_t id,
 	add_session(p, s);
 }
 
-bool proxy_serve_compat(struct proxy *p)
+int proxy_serve_compat(struct proxy *p)
 {
+	const struct proxy_options *o = &p->options;
+
+	if (!control_domain_exists(o->domain, &p->logger.xtl)) {
+		p->compat_ns = deadline_in(NS_PER_S);
+		return ESRCH;
+	}
 	serve_at(p, p->base, 0, 0);
-	return p->n_sessions > 0;
+	return p->n_sessions ? 0 : EIO;
 }
 
 static void serve_requests(struct proxy *p)
@@ -252,7 +258,8 @@ static void step_control(struct proxy *p)
 			(void)proxy_serve_compat(p);
 		return;
 	}
-	if ((!p->control.vchan || p->fds[PROXY_AT_CONTROL].revents) &&
+	if ((p->fds[PROXY_AT_CONTROL].revents ||
+	     clock_now_ns() >= control_due(&p->control)) &&
 	    control_step(&p->control))
 		forget_requests(p);
 	if (proxy_serves(&p->options))
@@ -301,8 +308,8 @@ static bool wait_for_anything(struct proxy *p)
 	};
 	if (accepts && now < p->accept_ns)
 		bring_forward(&due, p->accept_ns);
-	if (!p->options.compat && !p->control.vchan)
-		bring_forward(&due, p->control.retry_ns);
+	if (!p->options.compat)
+		bring_forward(&due, control_due(&p->control));
 	if (p->options.compat && proxy_serves(&p->options) && has_room(p))
 		bring_forward(&due, p->compat_ns);
 	list_for_each (l, &p->sessions)

@@ -49,8 +49,9 @@ struct proxy {
 /* A client of its own: of --stdio. False: ENOMEM */
 bool proxy_take_client(struct proxy *p, int in, int out);
 
-/* The server of --compat. False: see errno and the logger. */
-bool proxy_serve_compat(struct proxy *p);
+/* The server of --compat. 0; ESRCH: the other domain does not exist, later
+ * perhaps; EIO: see the logger. */
+int proxy_serve_compat(struct proxy *p);
 
 /* Until a signal, or the end of the session of --stdio. */
 void proxy_run_sessions(struct proxy *p);

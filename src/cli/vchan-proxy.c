@@ -151,17 +151,20 @@ static int open_listener(struct proxy *p)
 static int open_first(struct proxy *p)
 {
 	const struct proxy_options *o = &p->options;
-	bool failed = false;
+	int r = 0;
 
 	if (!proxy_serves(o))
 		return STATUS_DONE;
 	if (o->compat) {
-		failed = !proxy_serve_compat(p);
+		r = proxy_serve_compat(p);
 	} else {
 		(void)control_step(&p->control);
-		failed = !p->control.vchan;
+		r = p->control.vchan ? 0 : p->control.error;
 	}
-	if (!failed)
+	if (r == ESRCH)
+		say_note(COMMAND ": there is no domain %u yet: waiting for it",
+			 o->domain);
+	if (!r || r == ESRCH)
 		return STATUS_DONE;
 	return say_failure(COMMAND ": cannot serve: %s", p->logger.error);
 }

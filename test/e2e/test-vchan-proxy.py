@@ -15,6 +15,7 @@ import shutil
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -467,6 +468,69 @@ def one_server(host):
     assert server.alive()
 
 
+def control_gets(host, data, n_answers=0):
+    """Another program on the control vchan; what it is answered."""
+    with subprocess.Popen(
+            [os.environ["XENHOST"], "run", "-d", "2", "--",
+             os.environ["XENCHAN"], "vchan", "connect", "-q", "-d", "1",
+             "--eof=keep", PATH + "/control"], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as p:
+        with contextlib.suppress(BrokenPipeError):
+            p.stdin.write(data)
+            p.stdin.flush()
+        answers = p.stdout.read(16 * n_answers)
+        p.stdin.close()
+        p.terminate()
+        p.wait(PATIENCE)
+    return answers
+
+
+def hostile_clients(host):
+    """Whatever is asked for, others are served afterwards."""
+    server = host.serve("--max-sessions", "3", "--timeout", "300ms", "--exec",
+                        "cat")
+    for garbage in (DATA[:1000], bytes(16)):
+        control_gets(host, garbage)
+    # The fourth has to wait until the first three have been given up.
+    asked = b"".join(struct.pack("<4sIQ", b"open", 0, i) for i in range(4))
+    answers = control_gets(host, asked, 4)
+    for i, answer in enumerate(struct.iter_unpack("<4sIQ", answers)):
+        assert answer == (b"oned", i + 1, i), answer
+    client = host.ask("--timeout", "never")
+    assert exchange(host.near, DATA) == DATA
+    assert server.alive() and client.alive()
+    client.stop()
+    server.stop()
+    nothing_is_left(host)
+
+
+def destroyed_domains(host):
+    """A domain that comes again finds the proxy of the other one."""
+    server, client = host.serve("--exec", "cat"), host.ask()
+    for _ in range(2):
+        with connect(host.near) as s:
+            s.sendall(b"x")
+            assert receive(s, 1) == b"x"
+            host.xenhost("destroy", "2")
+        client.process.wait(PATIENCE)
+        # It lets go of all, and waits for the domain.
+        wait_for("the server to notice", lambda: host.held()[0][2] == 0)
+        assert server.alive()
+        host.xenhost("create", "2")
+        client = host.ask("--timeout", "never")
+        assert exchange(host.near, DATA) == DATA
+    with connect(host.near) as s:
+        s.sendall(b"x")
+        assert receive(s, 1) == b"x"
+        host.xenhost("destroy", "1")
+        assert receive(s) == b""
+    server.process.wait(PATIENCE)
+    wait_for("the client to notice", lambda: host.held()[-1][1] == 0)
+    host.xenhost("create", "1")
+    server = host.serve("--exec", "cat")
+    assert exchange(host.near, DATA) == DATA
+
+
 def compat(host, ask, serve):
     """With vchan-socket-proxy, or a proxy that speaks as it does."""
     Listener(host.far, echo)
@@ -524,7 +588,7 @@ def compat_asks(host):
 
 TESTS = [many_sessions, half_close, standard_streams, killed_clients,
          killed_servers, killed_proxies, slow_readers, sockets, limits,
-         one_server, compat_with_ours]
+         one_server, hostile_clients, destroyed_domains, compat_with_ours]
 if os.path.exists("/usr/bin/vchan-socket-proxy"):
     TESTS += [compat_serves, compat_asks]
 
