@@ -19,6 +19,7 @@ packages() {
 	build     libuv1-dev            xenhost, xenchanneld: event loop
 	build     uthash-dev            xenhost, xenchanneld: tables
 	build     libcap-ng-dev         xenchanneld: gives up privileges
+	build     libjson-c-dev         xenchan-dm: QMP
 	build     xenstore-utils        xenstore-ls and others, shown by ./demo
 	test      libcmocka-dev         unit tests
 	test      clang                 the second compiler
