@@ -22,6 +22,7 @@ test_end() { # test_end STATUS
 		tail -n 5 /tmp/t.* 2>/dev/null | sed 's/^/  | /'
 		$XC channel list 2>&1 | sed 's/^/  | /'
 		tail -n 8 /out/daemon.log | sed 's/^/  | /'
+		LAB_RUN_LIMIT=10 lab-run 2 "tail -n 8 /tmp/serve.log; ls /sys/bus/xen/drivers/xenconsole; /payload/xenchan channel names" 2>&1 | sed 's/^/  | /'
 		failed=1
 	fi
 }
@@ -72,7 +73,7 @@ start_daemon() {
 	within 20 test -S /run/xenchanneld/control
 }
 served_by() { # the process that serves, below the keeper
-	pgrep -P $keeper
+	awk -v k=$keeper '$4 == k { print $1 }' /proc/[0-9]*/stat 2>/dev/null
 }
 
 before_boot() {
@@ -90,7 +91,7 @@ before_boot() {
 # Attached 1 and 2, detached 1, attached 3: hvc numbers are no use any more
 each_name() {
 	test_begin "each name reaches its own socket, through open and serve"
-	LAB_RUN_LIMIT=900 lab-run 2 "mkdir /tmp/agents; for n in one two three; do cp /payload/agent /tmp/agents/c.\$n; done; cd /payload; ./xenchan channel serve --agents /tmp/agents" >>/tmp/serve.log 2>&1 &
+	LAB_RUN_LIMIT=900 lab-run 2 "mkdir /tmp/agents; for n in one two three; do cp /payload/agent /tmp/agents/c.\$n; done; cd /payload; exec ./xenchan channel serve --agents /tmp/agents 2>/tmp/serve.log" >/dev/null 2>&1 &
 	rc=0
 	for d in 1 2; do
 		attach "$d" c.two --wait 30 && detach "$d" c.one &&
@@ -251,5 +252,5 @@ layout
 detached
 rebooted
 destroyed
-cp /tmp/open.log /tmp/serve.log /out/
+cp /tmp/open.log /out/
 exit $failed
