@@ -48,7 +48,7 @@ static int read_offer(struct vchan *v, const struct vchan_page *page,
 	uint8_t cli_live = shm_load_u8(&page->cli_live);
 	unsigned int n;
 
-	if (srv_live == VCHAN_LIVE_GONE)
+	if (srv_live == VCHAN_LIVE_GONE || srv_live == VCHAN_LIVE_NOT_YET)
 		return report_failure(&v->report, STEP_SERVER_GONE,
 				      ECONNREFUSED);
 	if (srv_live != VCHAN_LIVE_HERE)

@@ -51,7 +51,9 @@ enum {
 	VCHAN_LIVE_GONE =
 		0, /* exited; also what the unmap notification writes */
 	VCHAN_LIVE_HERE = 1,
-	VCHAN_LIVE_NOT_YET = 2, /* of a client alone */
+	/* There is no client yet. Of a server: it makes ready for the next, and
+	 * nobody may come in meanwhile. */
+	VCHAN_LIVE_NOT_YET = 2,
 };
 
 /*

@@ -94,7 +94,8 @@ static void flush(struct vchan *v)
 	v->space_at_end = bytering_space(&v->tx);
 	shm_zero(v->tx.data, v->tx.size);
 	atomic_store(&v->tx_span_lost, true);
-	shm_store_release_u32(&v->page->right.cons, v->tx.own);
+	/* No release: the next client learns of what is beyond by our prod. */
+	shm_store_u32(&v->page->right.cons, v->tx.own);
 }
 
 static void flush_if_due(struct vchan *v)
@@ -211,6 +212,18 @@ static bool client_was_here(struct vchan *v)
 	       shm_load_acquire_u32(&v->page->left.prod) != v->rx.own;
 }
 
+/*
+ * One that went in while the door was closed by libxenvchan_rearm(), and was
+ * seen before it went out again: there never was a client. What has been
+ * written waits for the next.
+ */
+static enum vchan_state client_was_refused(struct vchan *v)
+{
+	atomic_store(&v->marked, false);
+	atomic_store(&v->client_came, false);
+	return state_set(v, VCHAN_WAITING);
+}
+
 static enum vchan_state look_for_client(struct vchan *v, enum vchan_state state)
 {
 	/* Pairs with the client's release when it connects or closes. */
@@ -224,9 +237,7 @@ static enum vchan_state look_for_client(struct vchan *v, enum vchan_state state)
 			return client_left(v);
 		return state;
 	case VCHAN_LIVE_NOT_YET:
-		if (state != VCHAN_OPEN)
-			return state;
-		break;
+		return state == VCHAN_OPEN ? client_was_refused(v) : state;
 	}
 	vchan_corrupt(v, "has an impossible value in its live byte");
 	return VCHAN_CORRUPT;
@@ -237,10 +248,13 @@ static enum vchan_state look_for_server(struct vchan *v)
 	/* Pairs with the server's release when it closes. */
 	uint8_t live = shm_load_acquire_u8(v->live_peer);
 
-	if (live == VCHAN_LIVE_HERE)
+	switch (live) {
+	case VCHAN_LIVE_HERE:
+	case VCHAN_LIVE_NOT_YET: /* it is about to find us: rearm() */
 		return VCHAN_OPEN;
-	if (live == VCHAN_LIVE_GONE)
+	case VCHAN_LIVE_GONE:
 		return end_of_peer(v);
+	}
 	vchan_corrupt(v, "has an impossible value in its live byte");
 	return VCHAN_CORRUPT;
 }
@@ -352,8 +366,11 @@ static int rearm(struct vchan *v)
 		return -EHOSTDOWN;
 	if (client_is_in(v))
 		return -EISCONN;
-	/* The door is closed, then we look who came in before: client.c. */
-	shm_publish_u8(v->live_own, VCHAN_LIVE_GONE);
+	/*
+	 * The door is closed, then we look who came in before: client.c. It is
+	 * not closed by VCHAN_LIVE_GONE, which is final for who is in.
+	 */
+	shm_publish_u8(v->live_own, VCHAN_LIVE_NOT_YET);
 	if (client_is_in(v)) {
 		r = -EISCONN;
 	} else {

@@ -374,6 +374,33 @@ static void a_rearmed_server_is_like_new(void **state)
 	}
 }
 
+/* It was between the two looks of libxenvchan_rearm() at its live byte. */
+static void a_client_that_finds_the_door_closed_never_was_one(void **state)
+{
+	libxenvchan_close(client);
+	client = NULL;
+	assert_int_equal(libxenvchan_rearm(server), 0);
+	server->blocking = 0;
+	server->ring->cli_live = 1;
+	assert_int_equal(libxenvchan_write(server, "hello", 5), 5);
+	server->ring->cli_live = 2;
+	assert_int_equal(libxenvchan_read(server, in, sizeof(in)), 0);
+	assert_int_equal(libxenvchan_state(server), LIBXENVCHAN_LISTENING);
+	client = join();
+	assert_non_null(client);
+	assert_int_equal(libxenvchan_read(client, in, sizeof(in)), 5);
+}
+
+static void a_client_that_is_in_sees_no_end_in_a_closed_door(void **state)
+{
+	server->ring->srv_live = 2;
+	assert_int_equal(libxenvchan_state(client), LIBXENVCHAN_OPEN);
+	assert_int_equal(libxenvchan_write(client, "hello", 5), 5);
+	assert_null(join());
+	assert_int_equal(errno, ECONNREFUSED);
+	server->ring->srv_live = 1;
+}
+
 static void rearming_calls_nobody(void **state)
 {
 	unsigned long before;
@@ -427,6 +454,8 @@ int main(void)
 		T(many_vchans_ask_for_their_peer_as_often_as_one),
 		T(a_time_out_ends_every_blocking_call),
 		T(a_rearmed_server_is_like_new),
+		T(a_client_that_finds_the_door_closed_never_was_one),
+		T(a_client_that_is_in_sees_no_end_in_a_closed_door),
 		T(rearming_calls_nobody),
 		T(a_broken_or_a_client_side_vchan),
 	};

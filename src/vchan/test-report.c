@@ -148,7 +148,7 @@ static void a_page_that_is_no_vchans_is_named(void **state)
 		const char *says;
 	} pages[] = {
 		{ 10, 11, 0, 2, ECONNREFUSED, "restart it" },
-		{ 10, 11, 2, 2, EPROTO, "xenvchan(7)" },
+		{ 10, 11, 2, 2, ECONNREFUSED, "restart it" },
 		{ 10, 11, 77, 2, EPROTO, "xenvchan(7)" },
 		{ 10, 11, 1, 1, EBUSY, "one client at a time" },
 		{ 10, 10, 1, 2, EPROTO, "xenvchan(7)" },
