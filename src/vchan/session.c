@@ -370,7 +370,9 @@ static int rearm(struct vchan *v)
 	 * The door is closed, then we look who came in before: client.c. It is
 	 * not closed by VCHAN_LIVE_GONE, which is final for who is in.
 	 */
-	shm_publish_u8(v->live_own, VCHAN_LIVE_NOT_YET);
+	shm_store_u8(v->live_own, VCHAN_LIVE_NOT_YET);
+	/* Pairs with the fence of the client's enter(). */
+	shm_fence();
 	if (client_is_in(v)) {
 		r = -EISCONN;
 	} else {
