@@ -9,7 +9,7 @@
 #include "base/parse.h"
 
 #define CHANNEL_ID "libxl-channel"
-#define MONITOR_ID_PREFIX "libxl-" /* libxl-cmd */
+#define MONITOR_ID "libxl-cmd"
 #define MONITOR_STAT_ID "libxenstat-cmd"
 
 /*
@@ -49,19 +49,24 @@ static bool has_type(const char *chardev, const char *type)
 	return !strncmp(chardev, type, n) && chardev[n] == ',';
 }
 
-/* The device number of a channel's chardev, or -1. */
+/*
+ * The device number of a channel's chardev; -ENOENT: it is none of a channel;
+ * -ERANGE: of one that nobody can serve; -ENOMEM.
+ */
 static int channel_device(const char *chardev)
 {
 	_cleanup_free_ char *id = NULL;
 	unsigned int device;
+	int r = get_key(chardev, "id", &id);
 
-	if (get_key(chardev, "id", &id) ||
-	    strncmp(id, CHANNEL_ID, strlen(CHANNEL_ID)) != 0)
-		return -1;
+	if (r)
+		return r;
+	if (strncmp(id, CHANNEL_ID, strlen(CHANNEL_ID)) != 0)
+		return -ENOENT;
 	if (!strcmp(id + strlen(CHANNEL_ID), "0"))
 		return 0;
 	return console_parse_device(id + strlen(CHANNEL_ID), &device)
-		       ? -1
+		       ? -ERANGE
 		       : (int)device;
 }
 
@@ -97,7 +102,7 @@ static int add_monitor(struct dm_args *a, const char *chardev)
 	char *path = NULL;
 	int r = get_key(chardev, "id", &id);
 
-	if (!r && strncmp(id, MONITOR_ID_PREFIX, strlen(MONITOR_ID_PREFIX)) &&
+	if (!r && strcmp(id, MONITOR_ID) != 0 &&
 	    strcmp(id, MONITOR_STAT_ID) != 0)
 		r = -ENOENT;
 	if (!r &&
@@ -113,9 +118,12 @@ static int add_monitor(struct dm_args *a, const char *chardev)
 static int take_chardev(struct dm_args *a, const char *value)
 {
 	int device = channel_device(value);
-	int r = device >= 0 ? add_channel(a, value, device)
-			    : add_monitor(a, value);
+	int r = device;
 
+	if (device >= 0)
+		r = add_channel(a, value, device);
+	else if (device == -ENOENT)
+		r = add_monitor(a, value);
 	if (r != -ENOENT)
 		return r;
 	if (!a->for_qemu)

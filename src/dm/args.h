@@ -34,7 +34,7 @@ struct dm_args {
 
 /*
  * 0, or -EINVAL: then *wrong is the argument that makes no sense, or what is
- * missing; or -ENOMEM. dm_args_deinit() is right either way.
+ * missing; -ERANGE: it is a channel beyond the seventh; or -ENOMEM. dm_args_deinit() is right either way.
  */
 int dm_args_parse(struct dm_args *a, const char *const *argv,
 		  const char **wrong);

@@ -241,6 +241,10 @@ int main(int argc, char **argv)
 		return puts("xenchan-dm " XENCHAN_VERSION) < 0 ? EXIT_FAILURE
 							       : EXIT_SUCCESS;
 	r = dm_args_parse(&args, (const char *const *)argv, &wrong);
+	if (r == -ERANGE)
+		return say(EXIT_USAGE,
+			   "%s: channels beyond device %d cannot be served",
+			   wrong, CONSOLE_DEVICE_MAX);
 	if (r)
 		return say(EXIT_USAGE, "%s: %s", wrong, strerror(-r));
 	xs = xs_open(0);

@@ -124,6 +124,15 @@ static void nonsense_is_named(void **state)
 			 -EINVAL);
 }
 
+/* And is not taken for one of libxl's monitors. */
+static void eighth_channel_is_refused(void **state)
+{
+	assert_int_equal(PARSE("dm", "-xen-domid", "1", "-chardev",
+			       "socket,id=libxl-channel8,path=/a"),
+			 -ERANGE);
+	assert_int_equal(a.n_monitors, 0);
+}
+
 static void device_stands_there_once(void **state)
 {
 	assert_int_equal(PARSE("dm", "-xen-domid", "1", "-chardev",
@@ -161,6 +170,7 @@ int main(void)
 		TEST(first_channel_of_xl_is_lost),
 		TEST(doubled_comma_is_one_of_the_path),
 		TEST(nonsense_is_named),
+		TEST(eighth_channel_is_refused),
 		TEST(device_stands_there_once),
 		TEST(qemu_gets_all_but_the_channels),
 	};
