@@ -280,6 +280,16 @@ static int step_evicting(struct frontend *f, const struct channel *c)
 	    c->state != CONSOLE_STATE_CLOSED)
 		return set_state(f, CONSOLE_STATE_CLOSED);
 	if (!is_evicted(f, c, hold)) {
+		/*
+		 * Not what we wrote: nodes made anew, which the kernel has taken
+		 * since. Nobody was asked to let go of those.
+		 */
+		if (c->state != CONSOLE_STATE_CLOSING &&
+		    c->state != CONSOLE_STATE_CLOSED) {
+			enter(f, FRONTEND_VACANT);
+			look_again_in(f, 0);
+			return 0;
+		}
 		if (is_ready(c))
 			look_again_in(f, NOTICE_TIME);
 		return 0;

@@ -250,6 +250,23 @@ static void what_a_dead_process_left_is_closed_first(void **state)
 	host_unmap();
 }
 
+/* As when the toolstack makes the nodes anew, and the kernel is there first. */
+static void who_takes_the_device_meanwhile_is_asked_again(void **state)
+{
+	_cleanup_frontend_ struct frontend *dead = NULL, *f = NULL;
+	struct console_path p;
+
+	host_attach(1, "a");
+	dead = open_device(1);
+	frontend_free(TAKE_PTR(dead));
+	f = start(1, NULL);
+	expect(f, FRONTEND_EVICTING, 5);
+	host_put(console_frontend_path(&p, GUEST, 1, CONSOLE_FE_STATE), "4",
+		 NULL);
+	expect(f, FRONTEND_EVICTING, 5);
+	host_unmap();
+}
+
 /* QEMU unmaps at once, says 5, and waits for our 6. */
 static void a_backend_that_closes_in_two_steps_is_followed(void **state)
 {
@@ -479,6 +496,7 @@ int main(void)
 		TEST(nodes_that_vanish_end_it),
 		TEST(removed_nodes_stay_removed),
 		TEST(what_a_dead_process_left_is_closed_first),
+		TEST(who_takes_the_device_meanwhile_is_asked_again),
 		TEST(a_backend_that_closes_in_two_steps_is_followed),
 		TEST(a_restarted_backend_goes_on_with_the_ring),
 		TEST(the_kernel_is_unbound_after_the_backend_has_let_go),
