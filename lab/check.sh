@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# check.sh [selftest|fidelity|traffic|ends|deaths|channels]... - the tests on a real Xen, in as few
+# check.sh [selftest|fidelity|traffic|ends|channels]... - the tests on a real Xen, in as many
 # boots as there are names; without a name, all of them. One line "ok", "FAIL" or "skip" a
 # test, the counts at the end. Status 77: this machine cannot run them.
 set -u -o pipefail
@@ -70,22 +70,51 @@ vchan() {
 	mkdir "$build/payload-$part/ours"
 	cp -L $build/src/vchan/libxenvchan.so.4.17 "$build/payload-$part/ours/"
 	echo "$part" >"$build/payload-$part/part"
+	admin_steps "$part"
 	boot "$part" -n 2 -u 128 -t 900 || status=$?
 	adopt_results "$part" $status
 }
 
-check_traffic() {
-	vchan traffic
-	[ ! -e $logs/traffic/events.txt ] || sed 's/^/     events: /' $logs/traffic/events.txt
+# The commands of doc/admin.md, one file a block; its first line says where it runs
+admin_steps() {
+	local dir=$build/payload-$1/admin
+	mkdir "$dir"
+	cp -L $build/src/cli/xenchan "$dir/"
+	awk -v dir="$dir" '
+		/^```$/ { file = "" }
+		file { print >file }
+		/^```sh / {
+			file = sprintf("%s/step-%02d", dir, ++n)
+			sub(/^```sh/, "#")
+			print >file
+		}' doc/admin.md
 }
 
-check_deaths() {
-	vchan deaths
+# Calls a message, of 200; as in doc/performance.md
+print_events() {
+	echo "| messages | library | writer: notify | pending | reader: notify | pending |"
+	echo "|---|---|---|---|---|---|"
+	awk '{ n[$2 " " $3 " " $1 " " $4] = sprintf("%.3f | %.3f", $5 / 200, $6 / 200) }
+		END {
+			split("send echo", kinds)
+			split("64 4096 65536", sizes)
+			split("ours xen", libs)
+			for (k = 1; k <= 2; k++) for (s = 1; s <= 3; s++) for (l = 1; l <= 2; l++) {
+				key = kinds[k] " " sizes[s] " " libs[l] " "
+				print "| " kinds[k] ", " sizes[s] " B | " (libs[l] == "xen" ? "Xen\047s" : "ours") \
+					" | " n[key "client"] " | " n[key "server"] " |"
+			}
+		}' "$1"
+}
+
+check_traffic() {
+	vchan traffic
+	[ ! -e $logs/traffic/events.txt ] || print_events $logs/traffic/events.txt
 }
 
 check_ends() {
 	vchan ends
-	cat $logs/ends/faults-*.txt 2>/dev/null | sed 's/^/     /'
+	cat $logs/ends/{deaths,faults-*}.txt 2>/dev/null | sed 's/^/     /'
 }
 
 check_channels() {
@@ -111,40 +140,43 @@ check_selftest() {
 	fi
 }
 
-mkdir -p $logs
-lab/run-lab.sh -b >$logs/packages.log 2>&1
-status=$?
-if [ $status != 0 ]; then
-	tail -n 3 $logs/packages.log
-	exit $status
-fi
-again=()
-[ ! -e $build/build.ninja ] || again=(--reconfigure)
-{
-	meson setup "${again[@]}" -Dsoname=4.17 $build && ninja -C $build \
-		lab/fidelity/fidelity lab/fidelity/fidelity-agent lab/vchan/vchan-peer lab/vchan/vchan-faults \
-		lab/vchan/count-events.so src/vchan/libxenvchan.so.4.17.0 \
-		lab/channels/channel-peer src/cli/xenchan src/backend/xenchanneld
-} >$logs/build.log 2>&1 || {
-	tail -n 30 $logs/build.log
-	result FAIL "build"
-}
+# In one piece, so that the file may be edited while it runs
+main() {
+	local status=0 part again=()
+	mkdir -p $logs
+	lab/run-lab.sh -b >$logs/packages.log 2>&1 || status=$?
+	if [ $status != 0 ]; then
+		tail -n 3 $logs/packages.log
+		exit $status
+	fi
+	[ ! -e $build/build.ninja ] || again=(--reconfigure)
+	{
+		meson setup "${again[@]}" -Dsoname=4.17 $build && ninja -C $build \
+			lab/fidelity/fidelity lab/fidelity/fidelity-agent lab/vchan/vchan-peer lab/vchan/vchan-faults \
+			lab/vchan/count-events.so src/vchan/libxenvchan.so.4.17.0 \
+			lab/channels/channel-peer src/cli/xenchan src/backend/xenchanneld
+	} >$logs/build.log 2>&1 || {
+		tail -n 30 $logs/build.log
+		result FAIL "build"
+	}
 
-[ $# != 0 ] || set -- selftest fidelity traffic ends deaths
-if [ $failed = 0 ]; then
+	[ $# != 0 ] || set -- selftest fidelity traffic ends
+	[ $failed = 0 ] || set --
 	for part; do
 		case $part in
 		selftest) check_selftest ;;
 		fidelity) check_fidelity ;;
 		traffic) check_traffic ;;
 		ends) check_ends ;;
-		deaths) check_deaths ;;
 		channels) check_channels ;;
 		*) result FAIL "no part named $part" ;;
 		esac
 	done
-fi
-printf '%d passed, %d failed' $passed $failed
-[ $skipped = 0 ] || printf ', %d skipped' $skipped
-echo
-[ $failed = 0 ]
+	printf '%d passed, %d failed' $passed $failed
+	[ $skipped = 0 ] || printf ', %d skipped' $skipped
+	echo
+	[ $failed = 0 ]
+	exit
+}
+
+main "$@"

@@ -5,16 +5,22 @@
  *
  *   vchan-peer server PEER PATH RING MODE [NUMBER]
  *   vchan-peer client PEER PATH 0    MODE [NUMBER]
+ *   vchan-peer clock
  *
  * RING is read_min and write_min of the server (0: in the page). MODE, of both ends:
  *   stream BYTES    that many bytes each way at once, checked
  *   packet BYTES    the same, by send and recv of packets of many sizes
+ *   both BYTES      one after the other
  *   pump            send without end and drop what comes, until the other end closes
  *   idle            neither, until the other end closes
- *   send BYTES      BYTES bytes a message, 200 messages, from the client to the
- *                   server by blocking calls
+ *   blocked         a blocking read until it fails, and why and when it did
+ *   send BYTES      messages of BYTES bytes from the client to the server by
+ *                   blocking calls
+ *   echo BYTES      the same, and the server sends each one back
  *   refused         client only: it must not get in
  * A client tries again for 60 s until the server is there (not when "refused").
+ * "clock" prints the time as "blocked" does. $UP: the xenstore node below which an end
+ * makes one of its own when it is connected.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -22,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <libxenvchan.h>
@@ -125,6 +132,7 @@ static void transfer(uint64_t n_bytes, bool packets)
 {
 	static struct stream out, in;
 
+	out.used = out.filled = 0;
 	seed(&out, is_server, n_bytes);
 	seed(&in, !is_server, n_bytes);
 	chan->blocking = 0;
@@ -135,9 +143,6 @@ static void transfer(uint64_t n_bytes, bool packets)
 		if (!moved && libxenvchan_wait(chan) < 0)
 			die("wait");
 	}
-	/* The client leaves first, once the server has everything */
-	while (is_server && libxenvchan_is_open(chan) == 1)
-		libxenvchan_wait(chan);
 }
 
 static void pump(void)
@@ -160,29 +165,69 @@ static void idle(void)
 		libxenvchan_wait(chan);
 }
 
-static void send_messages(size_t size)
+/* The time of day is Xen's, and so the same in all domains. */
+static void print_time(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	printf("at %lld.%06ld\n", (long long)t.tv_sec, t.tv_nsec / 1000);
+}
+
+static void blocked(void)
+{
+	char c = 0;
+	int r;
+
+	chan->blocking = 1;
+	if (libxenvchan_write(chan, &c, 1) != 1)
+		die("write");
+	do
+		r = libxenvchan_read(chan, &c, 1);
+	while (r > 0);
+	printf("%s: read failed: %s ", is_server ? "server" : "client",
+	       r < 0 ? strerror(errno) : "0 bytes");
+	print_time();
+}
+
+static void move_all(uint8_t *data, size_t size, bool out)
+{
+	for (size_t done = 0; done < size;) {
+		int r = out ? libxenvchan_write(chan, data + done, size - done)
+			    : libxenvchan_read(chan, data + done, size - done);
+
+		if (r <= 0)
+			die("message");
+		done += r;
+	}
+}
+
+static void send_messages(size_t size, bool echo)
 {
 	uint8_t *data = calloc(1, size);
 
 	chan->blocking = 1;
 	for (int i = 0; i < N_MESSAGES; i++) {
-		size_t done = 0;
-		int r;
-
-		while (done < size) {
-			r = is_server
-				    ? libxenvchan_read(chan, data, size - done)
-				    : libxenvchan_write(chan, data, size);
-			if (r <= 0)
-				die("message");
-			done += r;
-		}
+		move_all(data, size, !is_server);
+		if (echo)
+			move_all(data, size, is_server);
 	}
 	free(data);
-	if (is_server)
-		return;
-	while (libxenvchan_is_open(chan) == 1) /* the reader leaves first */
-		libxenvchan_wait(chan);
+}
+
+/* The client leaves first, once the server has everything. */
+static void take_leave(void)
+{
+	char c = 0;
+
+	chan->blocking = 1;
+	if (is_server) {
+		if (libxenvchan_write(chan, &c, 1) != 1)
+			die("leave");
+		idle();
+	} else if (libxenvchan_read(chan, &c, 1) != 1) {
+		die("leave");
+	}
 }
 
 static void connect_client(int peer, const char *path, bool may_retry)
@@ -197,15 +242,49 @@ static void connect_client(int peer, const char *path, bool may_retry)
 	}
 }
 
+/* The modes that end by themselves. */
+static bool exchange(const char *mode, unsigned long number)
+{
+	bool both = !strcmp(mode, "both");
+
+	if (both || !strcmp(mode, "stream"))
+		transfer(number, false);
+	if (both || !strcmp(mode, "packet"))
+		transfer(number, true);
+	else if (!strcmp(mode, "send") || !strcmp(mode, "echo"))
+		send_messages(number, *mode == 'e');
+	else if (strcmp(mode, "stream"))
+		return false;
+	take_leave();
+	return true;
+}
+
+static bool run(const char *mode, unsigned long number)
+{
+	if (!strcmp(mode, "pump"))
+		pump();
+	else if (!strcmp(mode, "idle"))
+		idle();
+	else if (!strcmp(mode, "blocked"))
+		blocked();
+	else
+		return exchange(mode, number);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 5 ? argv[5] : "";
 	unsigned long number = argc > 6 ? strtoul(argv[6], NULL, 0) : 0;
 	bool refused = !strcmp(mode, "refused");
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc == 2 && !strcmp(argv[1], "clock")) {
+		print_time();
+		return 0;
+	}
 	if (argc < 6)
 		return 2;
-	setvbuf(stdout, NULL, _IOLBF, 0);
 	is_server = !strcmp(argv[1], "server");
 	if (is_server)
 		chan = libxenvchan_server_init(NULL, atoi(argv[2]), argv[3],
@@ -221,16 +300,9 @@ int main(int argc, char **argv)
 	printf("%s: ready\n", argv[1]);
 	while (is_server && libxenvchan_is_open(chan) == 2)
 		libxenvchan_wait(chan);
-
-	if (!strcmp(mode, "stream") || !strcmp(mode, "packet"))
-		transfer(number, !strcmp(mode, "packet"));
-	else if (!strcmp(mode, "pump"))
-		pump();
-	else if (!strcmp(mode, "idle"))
-		idle();
-	else if (!strcmp(mode, "send"))
-		send_messages(number);
-	else
+	if (getenv("UP") && system("xenstore-write $UP/$$ connected"))
+		die("xenstore-write");
+	if (!run(mode, number))
 		return 2;
 	printf("%s: done, open %d\n", argv[1], libxenvchan_is_open(chan));
 	libxenvchan_close(chan);
