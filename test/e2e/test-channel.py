@@ -549,7 +549,10 @@ def service_manager_keeps_clients_over_a_restart(host):
                                                                  "listen"]
         host.start_daemon(before=manager.command(),
                           pass_fds=manager.kept.values())
-        assert client.receive(9) == b"meanwhile"
+        got = client.receive(9)
+        if got.startswith(b"before"):  # a kill may repeat a chunk
+            got = got[6:] + client.receive(6)
+        assert got == b"meanwhile"
         assert client.exchange(b"after") == b"after"
         client.close()
         host.detach(1, "a")
