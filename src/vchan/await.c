@@ -9,6 +9,7 @@
  * published, then left).
  */
 #include <errno.h>
+#include <sched.h>
 
 #include "vchan/await.h"
 
@@ -71,6 +72,22 @@ static struct spin *spin_of(struct vchan *v, const struct direction *d)
 	return (struct spin *)(void *)((char *)v + d->spin);
 }
 
+static int yield_for(struct vchan *v, const struct direction *d, uint32_t min,
+		     uint32_t *n)
+{
+	struct spin *s = spin_of(v, d);
+	int64_t start;
+	int r;
+
+	if (!spin_may_yield(s, v->spin_ns))
+		return 0;
+	start = clock_now_ns();
+	sched_yield();
+	r = d->refresh(v, n);
+	spin_yield_end(s, *n >= min, clock_now_ns() - start);
+	return r;
+}
+
 int vchan_spin_for(struct vchan *v, const struct direction *d, uint32_t min,
 		   uint32_t *n)
 {
@@ -82,7 +99,7 @@ int vchan_spin_for(struct vchan *v, const struct direction *d, uint32_t min,
 
 	if (!spin_begin(s, &w, v->spin_ns, stats_get(&flow_of(v, other)->calls),
 			d == &vchan_incoming ? v->rx.size : v->tx.size))
-		return 0;
+		return yield_for(v, d, min, n);
 	while (!r && *n < min && spin_pause(&w))
 		r = d->refresh(v, n);
 	spin_end(s, &w, *n >= min);

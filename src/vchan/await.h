@@ -28,8 +28,8 @@ int vchan_tx_await(struct vchan *v, const struct need *need, uint32_t *n);
 int vchan_rx_refresh(struct vchan *v, uint32_t *n);
 
 /*
- * Polls for a moment until min can be moved, without asking for an event: a
- * peer that is at work need not send any. 0 and *n, whether it came or not;
+ * Polls for a moment until min can be moved, or lets a peer on this CPU work,
+ * without asking for an event: a peer that is at work need not send any. 0 and *n, whether it came or not;
  * -EPROTO.
  */
 int vchan_spin_for(struct vchan *v, const struct direction *d, uint32_t min,

@@ -22,6 +22,13 @@
 #define PAUSES_MIN 16u
 #define PAUSES_MAX 256u
 
+/* A CPU that is away for longer was taken by others. */
+#define YIELD_MAX_NS 500000
+
+/* Failures of it in a row, and the shift of the longest pause after them. */
+#define YIELD_FAILURES_MAX 3u
+#define YIELD_SHIFT_MAX 10u
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int64_t default_ns = DEFAULT_NS;
 
@@ -61,7 +68,7 @@ bool spin_begin(struct spin *s, struct spin_wait *w, int64_t limit_ns,
 {
 	if (limit_ns <= 0)
 		return false;
-	if (spin_is_off(s) && ++s->skipped < TRIAL_EVERY)
+	if (spin_is_off(s) && (s->yield.succeeds || ++s->skipped < TRIAL_EVERY))
 		return false;
 	s->skipped = 0;
 	if (s->pauses < PAUSES_MIN || other != s->other)
@@ -94,4 +101,29 @@ void spin_end(struct spin *s, const struct spin_wait *w, bool came)
 		s->failures = 0;
 	else if (s->failures < SPIN_FAILURES_MAX)
 		s->failures++;
+}
+
+bool spin_may_yield(struct spin *s, int64_t limit_ns)
+{
+	unsigned int more;
+
+	if (limit_ns <= 0)
+		return false;
+	if (s->yield.failures < YIELD_FAILURES_MAX)
+		return true;
+	more = min_uint(s->yield.failures - YIELD_FAILURES_MAX,
+			YIELD_SHIFT_MAX);
+	if (++s->yield.skipped < (unsigned int)TRIAL_EVERY << more)
+		return false;
+	s->yield.skipped = 0;
+	return true;
+}
+
+void spin_yield_end(struct spin *s, bool came, int64_t ns)
+{
+	s->yield.succeeds = came && ns < YIELD_MAX_NS;
+	if (s->yield.succeeds)
+		s->yield.failures = 0;
+	else if (s->yield.failures < YIELD_FAILURES_MAX + YIELD_SHIFT_MAX)
+		s->yield.failures++;
 }

@@ -7,6 +7,11 @@
  * peer may need. So it is tried while it succeeds and left off when it does
  * not: that covers a slow peer and one that shares our CPU alike, which cannot
  * be told apart from here, since CPU numbers mean nothing across domains.
+ *
+ * Where polling is of no use, giving the CPU away once may be: to a peer within
+ * the same kernel that waits for this very CPU. That, too, is tried while it
+ * succeeds. Who else waits for the CPU may keep it for milliseconds, so that
+ * failures make the trials ever rarer.
  */
 #ifndef XENCHAN_VCHAN_SPIN_H
 #define XENCHAN_VCHAN_SPIN_H
@@ -20,6 +25,11 @@ struct spin {
 	unsigned int skipped;  /* waits without a trial since it went off */
 	unsigned int pauses;   /* between two looks */
 	uint64_t other;        /* how often the other direction had moved */
+	struct {
+		bool succeeds;         /* the last one did */
+		unsigned int failures; /* in a row */
+		unsigned int skipped;  /* waits without one since the last */
+	} yield;
 };
 
 /* A wait in progress. */
@@ -55,5 +65,14 @@ bool spin_pause(struct spin_wait *w);
 
 /* Tells how it ended: whether what was waited for came. */
 void spin_end(struct spin *s, const struct spin_wait *w, bool came);
+
+/*
+ * For a wait that spin_begin() did not let poll: whether it should give the CPU
+ * away once, and look again. limit_ns as there. Then spin_yield_end().
+ */
+bool spin_may_yield(struct spin *s, int64_t limit_ns);
+
+/* came: whether what was waited for did; ns: how long the CPU was away. */
+void spin_yield_end(struct spin *s, bool came, int64_t ns);
 
 #endif

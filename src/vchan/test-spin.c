@@ -97,6 +97,61 @@ static void a_small_ring_is_looked_at_often(void **state)
 	assert_int_equal(w.pauses, first);
 }
 
+#define SOON 1000
+#define LATE 1000000
+
+static struct spin useless(void)
+{
+	struct spin s = { 0 };
+	struct spin_wait w;
+
+	for (int i = 0; i < SPIN_FAILURES_MAX; i++)
+		assert_true(wait_with(&s, 0, 0, RING, &w));
+	return s;
+}
+
+static void while_giving_the_cpu_away_helps_nothing_is_polled(void **state)
+{
+	struct spin s = useless();
+	struct spin_wait w;
+
+	for (int i = 0; i < 1000; i++) {
+		assert_false(spin_begin(&s, &w, LIMIT, 0, RING));
+		assert_true(spin_may_yield(&s, LIMIT));
+		spin_yield_end(&s, true, SOON);
+	}
+	assert_false(spin_may_yield(&s, 0));
+}
+
+/* Waits before the CPU is given away again, which fails. */
+static unsigned int pause_after_failure(struct spin *s, bool came, int64_t ns)
+{
+	unsigned int n = 0;
+
+	spin_yield_end(s, came, ns);
+	while (!spin_may_yield(s, LIMIT))
+		n++;
+	return n;
+}
+
+static void a_cpu_that_others_take_is_given_away_ever_more_rarely(void **state)
+{
+	struct spin s = useless();
+	unsigned int n, before = 0;
+
+	assert_true(spin_may_yield(&s, LIMIT));
+	assert_int_equal(pause_after_failure(&s, false, SOON), 0);
+	assert_int_equal(pause_after_failure(&s, true, LATE), 0);
+	for (int i = 0; i < 5; i++) {
+		n = pause_after_failure(&s, true, LATE);
+		assert_true(n > before);
+		before = n;
+	}
+	/* Until it helps again. */
+	spin_yield_end(&s, true, SOON);
+	assert_true(spin_may_yield(&s, LIMIT));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +161,10 @@ int main(void)
 		cmocka_unit_test(a_stream_is_looked_at_less_and_less_often),
 		cmocka_unit_test(a_dialogue_is_looked_at_as_often_as_may_be),
 		cmocka_unit_test(a_small_ring_is_looked_at_often),
+		cmocka_unit_test(
+			while_giving_the_cpu_away_helps_nothing_is_polled),
+		cmocka_unit_test(
+			a_cpu_that_others_take_is_given_away_ever_more_rarely),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
