@@ -6,6 +6,7 @@
  *   vchan-peer server PEER PATH RING MODE [NUMBER]
  *   vchan-peer client PEER PATH 0    MODE [NUMBER]
  *   vchan-peer clock
+ *   vchan-peer kill PID...
  *
  * RING is read_min and write_min of the server (0: in the page). MODE, of both ends:
  *   stream BYTES    that many bytes each way at once, checked
@@ -19,10 +20,12 @@
  *   echo BYTES      the same, and the server sends each one back
  *   refused         client only: it must not get in
  * A client tries again for 60 s until the server is there (not when "refused").
- * "clock" prints the time as "blocked" does. $UP: the xenstore node below which an end
+ * "clock" prints the time as "blocked" does; "kill" does before and after it sends
+ * SIGKILL to all. $UP: the xenstore node below which an end
  * makes one of its own when it is connected.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -174,6 +177,14 @@ static void print_time(void)
 	printf("at %lld.%06ld\n", (long long)t.tv_sec, t.tv_nsec / 1000);
 }
 
+static void kill_all(char **pids)
+{
+	print_time();
+	for (; *pids; pids++)
+		kill(atoi(*pids), SIGKILL);
+	print_time();
+}
+
 static void blocked(void)
 {
 	char c = 0;
@@ -281,6 +292,10 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc == 2 && !strcmp(argv[1], "clock")) {
 		print_time();
+		return 0;
+	}
+	if (argc > 2 && !strcmp(argv[1], "kill")) {
+		kill_all(argv + 2);
 		return 0;
 	}
 	if (argc < 6)

@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import select
 import signal
 import socket
 import stat
@@ -305,9 +306,12 @@ def list_and_events_tell_what_happens(host):
     host.create(1)
     path = host.attach(1, "a")
     # The first event shows that the request was heard.
-    while not json.loads(events.stdout.readline())["event"] == "attach":
+    while not select.select([events.stdout], [], [], 3)[0]:
         host.detach(1, "a")
         host.attach(1, "a")
+    while json.loads(events.stdout.readline())["event"] != "attach":
+        pass
+
     def until(what):
         """What happens up to an event, or a state, of this name."""
         seen = []

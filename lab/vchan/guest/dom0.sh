@@ -147,7 +147,7 @@ one_end_dies() {
 
 # shellcheck disable=SC2317 # called by one_end_dies
 kill_peers() {
-	lab-run "$1" "cd /payload; ./vchan-peer clock; killall -9 vchan-peer xenchan; ./vchan-peer clock"
+	lab-run "$1" "/payload/vchan-peer kill \$(pidof vchan-peer xenchan)"
 }
 
 process_dies() {
