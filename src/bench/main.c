@@ -332,13 +332,8 @@ static int parse_option(struct options *o, int option, char **argv)
 	case 'h':
 		o->help = true;
 		return STATUS_DONE;
-	case ':':
-		return say_usage(COMMAND, "%s wants a value", argv[optind - 1]);
 	default:
-		return say_usage(COMMAND,
-				 "%s: no such option, or it takes no "
-				 "value",
-				 argv[optind - 1]);
+		return say_option(COMMAND, option, argv);
 	}
 }
 

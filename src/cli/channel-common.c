@@ -44,14 +44,6 @@ int channel_say_result(int r, const char *what, const char *domain,
 			   r > 0 ? toolstack_error_text(r) : strerror(-r));
 }
 
-int channel_say_option(const char *command, int option, char **argv)
-{
-	if (option == ':')
-		return say_usage(command, "%s wants a value", argv[optind - 1]);
-	return say_usage(command, "%s: no such option, or it takes no value",
-			 argv[optind - 1]);
-}
-
 int channel_take_name(const char *command, int argc, char **argv,
 		      const char **name)
 {

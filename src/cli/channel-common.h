@@ -19,9 +19,6 @@ int channel_find_domain(struct xs_handle *xs, const char *text,
 int channel_say_result(int r, const char *what, const char *domain,
 		       const char *name);
 
-/* An option that getopt_long(3) refused. Returns STATUS_USAGE. */
-int channel_say_option(const char *command, int option, char **argv);
-
 /* The only argument besides the options: the channel's name. */
 int channel_take_name(const char *command, int argc, char **argv,
 		      const char **name);

@@ -134,7 +134,7 @@ static int parse(struct options *o, int argc, char **argv)
 		else if (option == 'h')
 			o->help = true;
 		else
-			return channel_say_option(COMMAND, option, argv);
+			return say_option(COMMAND, option, argv);
 	}
 	if (optind < argc)
 		return say_usage(COMMAND, "%s: takes options only",

@@ -147,7 +147,7 @@ static int parse(enum form *form, bool *wants_help, int argc, char **argv)
 		else if (option == 'h')
 			*wants_help = true;
 		else
-			return channel_say_option(COMMAND, option, argv);
+			return say_option(COMMAND, option, argv);
 	}
 	if (optind < argc)
 		return say_usage(COMMAND, "%s: no arguments are wanted",

@@ -122,7 +122,7 @@ static int parse_option(struct options *o, int option, char **argv)
 		o->help = true;
 		return STATUS_DONE;
 	default:
-		return channel_say_option(COMMAND, option, argv);
+		return say_option(COMMAND, option, argv);
 	}
 }
 

@@ -86,7 +86,7 @@ static int parse(struct station_env *env, bool *wants_help, int argc,
 		else if (option == 'h')
 			*wants_help = true;
 		else
-			status = channel_say_option(COMMAND, option, argv);
+			status = say_option(COMMAND, option, argv);
 	}
 	if (!status && optind < argc)
 		status = say_usage(COMMAND, "%s: no arguments are wanted",

@@ -145,12 +145,11 @@ int command_doctor(int argc, char **argv)
 	int option;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+	while ((option = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
 		if (option == 'h')
 			return say_text(help);
 		if (option != 'j')
-			return say_usage("doctor", "%s: no such option",
-					 argv[optind - 1]);
+			return say_option("doctor", option, argv);
 		json = true;
 	}
 	if (optind < argc)

@@ -2,6 +2,7 @@
 #include "cli/say.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,6 +53,14 @@ int say_usage(const char *command, const char *fmt, ...)
 	say_line(fmt, ap, tail);
 	va_end(ap);
 	return STATUS_USAGE;
+}
+
+int say_option(const char *command, int option, char **argv)
+{
+	if (option == ':')
+		return say_usage(command, "%s wants a value", argv[optind - 1]);
+	return say_usage(command, "%s: no such option, or it takes no value",
+			 argv[optind - 1]);
 }
 
 int say_text(const char *text)

@@ -16,6 +16,12 @@ void say_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int say_usage(const char *command, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/*
+ * The same of an option that getopt_long(3) refused, and what that returned: ':'
+ * or '?'.
+ */
+int say_option(const char *command, int option, char **argv);
+
 /* Text to standard output. The exit status: STATUS_FAILED if that is broken. */
 int say_text(const char *text);
 

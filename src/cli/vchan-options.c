@@ -151,14 +151,8 @@ static int parse_option(struct vchan_options *o, int option, char **argv)
 	case 'h':
 		o->help = true;
 		return STATUS_DONE;
-	case ':':
-		return say_usage(o->command, "%s wants a value",
-				 argv[optind - 1]);
 	default:
-		return say_usage(o->command,
-				 "%s: no such option, or it takes "
-				 "no value",
-				 argv[optind - 1]);
+		return say_option(o->command, option, argv);
 	}
 }
 

@@ -312,10 +312,7 @@ static int parse(struct options *o, int argc, char **argv)
 		else if (option == 'h')
 			o->help = true;
 		else
-			status = say_usage(
-				COMMAND,
-				"%s: no such option, or it takes no value",
-				argv[optind - 1]);
+			status = say_option(COMMAND, option, argv);
 	}
 	return status || o->help ? status : parse_pid(o, argc, argv);
 }
