@@ -120,6 +120,7 @@ struct vchan {
 	atomic_bool departed; /* the last client's end has been dealt with */
 	atomic_bool end_told; /* and wait() has returned for it */
 	atomic_bool marked;
+	atomic_uint n_swaps; /* clients that came unseen, by the marks */
 	atomic_bool flush_due;
 	atomic_flag tx_busy;
 	uint32_t space_at_end; /* of tx, with what the last client left */

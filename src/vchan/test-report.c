@@ -245,6 +245,33 @@ static void a_broken_peer_is_reported_once(void **state)
 	leave(s, SERVER);
 }
 
+__attribute__((format(printf, 5, 0))) static void
+count(struct xentoollog_logger *logger, xentoollog_level level, int errnoval,
+      const char *context, const char *format, va_list ap)
+{
+	((struct recorder *)(void *)logger)->n++;
+}
+
+static void
+a_client_that_seems_to_be_another_does_not_fill_the_log(void **state)
+{
+	struct recorder r = { .logger = { .vmessage = count } };
+	struct libxenvchan *s, *c;
+
+	new_world();
+	s = serve_logged(&r);
+	s->server_persist = 1;
+	c = join();
+	for (int i = 0; i < 1000; i++) {
+		libxenvchan_is_open(s);
+		c->ring->srv_notify = VCHAN_NOTIFY_WRITE;
+	}
+	/* The first, the second, the fourth, ... of 999 */
+	assert_int_equal(r.n, 10);
+	leave(c, CLIENT);
+	leave(s, SERVER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +282,8 @@ int main(void)
 		cmocka_unit_test(
 			bad_arguments_are_refused_before_anything_is_opened),
 		cmocka_unit_test(a_broken_peer_is_reported_once),
+		cmocka_unit_test(
+			a_client_that_seems_to_be_another_does_not_fill_the_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
