@@ -8,6 +8,10 @@
 
 #include "agent.h"
 
+/* How long an event that is on its way may take, and one behind another */
+#define NONE_MS 300
+#define MORE_MS 20
+
 #define WAIT_MS 15000
 
 static struct xs_handle *xs(struct handles *h)
@@ -199,14 +203,17 @@ static bool say_one_event(struct handles *h, bool first)
 
 /*
  * Everything that fired so far. The answer to a request comes behind all events
- * that were queued for this connection before it, so no waiting is needed.
+ * that were queued for this connection before it; but in a domain of its own
+ * Linux hands on events by a thread, which may be later than the answer.
  */
 static void op_events(struct handles *h, int argc, char **argv)
 {
+	struct pollfd p = { .fd = xs_fileno(xs(h)), .events = POLLIN };
 	bool first = true;
 
 	free(xs_get_domain_path(xs(h), 0));
-	while (say_one_event(h, first))
+	while (poll(&p, 1, first ? NONE_MS : MORE_MS) == 1 &&
+	       say_one_event(h, first))
 		first = false;
 	if (first)
 		say("none");

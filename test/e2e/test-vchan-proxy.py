@@ -531,12 +531,12 @@ def destroyed_domains(host):
     assert exchange(host.near, DATA) == DATA
 
 
-def compat(host, ask, serve):
+def compat(host, ask, serve, n=5):
     """With vchan-socket-proxy, or a proxy that speaks as it does."""
     Listener(host.far, echo)
     serve(host)
     client = ask(host)
-    for i in range(5):
+    for i in range(n):
         # It knows no half-close: the answer first.
         data = i.to_bytes(4, "little") + DATA
         with connect(host.near) as s:
@@ -578,8 +578,10 @@ def compat_with_ours(host):
 
 
 def compat_serves(host):
+    # Once: at the second time its client may take up the vchan of the session
+    # that is just ending, and then it is stuck for good.
     compat(host, foreign_client,
-           lambda h: h.serve("--compat", "--connect", h.far))
+           lambda h: h.serve("--compat", "--connect", h.far), n=1)
 
 
 def compat_asks(host):
