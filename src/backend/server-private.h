@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the server share: server.c (beginning and end),
+ * server-devices.c (which channels there are) and server-loop.c (what is done when).
+ */
+#ifndef XENCHAN_BACKEND_SERVER_PRIVATE_H
+#define XENCHAN_BACKEND_SERVER_PRIVATE_H
+
+#include <uthash.h>
+
+#include "backend/poller.h"
+#include "backend/server.h"
+#include "base/list.h"
+
+#define SERVER_TOKEN_BACKEND "backend"
+#define SERVER_TOKEN_FRONTEND "frontend"
+#define SERVER_TOKEN_RELEASE "release"
+#define SERVER_TOKEN_INTRODUCE "introduce"
+
+#define SERVER_TICK_MS 1000
+
+struct address {
+	unsigned int domid, device;
+};
+
+/* A channel's place with the server. */
+struct entry {
+	struct server *server;
+	struct address address;
+	struct channel *channel; /* owned */
+	UT_hash_handle by_address;
+	UT_hash_handle by_port;
+	uint32_t port; /* 0: none */
+	bool watched;  /* the frontend's nodes */
+	bool masked;   /* its port, for a while */
+	bool seen;     /* by the scan that runs */
+	struct list again, dirty, leaving;
+	unsigned int n_refreshes;
+	uint64_t refreshes_since_ms;
+};
+
+struct server {
+	struct channel_host host;
+	struct server_config config;
+	void (*lost)(void *userdata);
+
+	struct entry *entries; /* owned, by address */
+	struct entry *ports;   /* the same, by port */
+	struct list again, dirty, late, leaving;
+	bool scan; /* the backend's directory has changed */
+
+	struct poller *on_store, *on_evtchn; /* owned */
+	uv_idle_t idle;
+	uv_timer_t fast, tick;
+	unsigned int n_handles; /* of these three, that are still closing */
+};
+
+static inline bool server_is_dom0(const struct server *s)
+{
+	return s->host.backend == 0;
+}
+
+/* server-devices.c */
+
+struct entry *server_find(struct server *s, struct address a);
+/* It has to be in no table any more. */
+void server_entry_free(struct entry *e);
+void server_unwatch(struct server *s, struct entry *e);
+/* Reads its nodes again, and acts on them. */
+void server_refresh(struct server *s, struct entry *e);
+/* Looks through the backend's directory: which channels there are. */
+void server_scan(struct server *s);
+void server_remove_if_dead(struct server *s, struct address a);
+/* Something of xenstore's; userdata: the server. */
+void server_on_store(void *userdata, int events);
+
+/* server-loop.c */
+
+/* There is work that can be done at once. */
+void server_wake(struct server *s);
+/* There is work for the fast timer. */
+void server_hurry(struct server *s);
+/* Its nodes have to be read again. */
+void server_mark_dirty(struct server *s, struct entry *e);
+void server_refresh_dirty(struct server *s);
+/* Events of guests; userdata: the server. */
+void server_on_evtchn(void *userdata, int events);
+void server_on_tick(uv_timer_t *timer);
+
+#endif
