@@ -13,6 +13,7 @@
 #include "base/parse.h"
 #include "cli/channel-common.h"
 #include "cli/command.h"
+#include "cli/exec-option.h"
 #include "cli/say.h"
 #include "cli/stop.h"
 #include "cli/streams.h"
@@ -126,18 +127,6 @@ static int parse_option(struct options *o, int option, char **argv)
 	}
 }
 
-/* Where the options end and CMD begins; argc if there is no --exec. */
-static int find_command(int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--exec"))
-			return i;
-		if (!strcmp(argv[i], "--"))
-			break;
-	}
-	return argc;
-}
-
 static int parse(struct options *o, int argc, char **argv)
 {
 	static const struct option long_options[] = {
@@ -149,7 +138,7 @@ static int parse(struct options *o, int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int end = find_command(argc, argv), option, status = STATUS_DONE;
+	int end = find_exec_option(argc, argv), option, status = STATUS_DONE;
 
 	*o = (struct options){ .timeout_ns = -1,
 			       .keep = stream_is_null(STDIN_FILENO) };

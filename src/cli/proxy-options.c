@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/parse.h"
 #include "cli/command.h"
+#include "cli/exec-option.h"
 #include "cli/say.h"
 #include "cli/vchan-options.h"
 
@@ -127,18 +128,6 @@ static int parse_option(struct proxy_options *o, struct given *g, int option,
 	}
 }
 
-/* Where the options end and CMD begins; argc if there is no --exec. */
-static int find_command(int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--exec"))
-			return i;
-		if (!strcmp(argv[i], "--"))
-			break;
-	}
-	return argc;
-}
-
 static int check(const struct proxy_options *o, const struct given *g)
 {
 	if (!g->domain)
@@ -172,7 +161,7 @@ static int take_path(struct proxy_options *o, int argc, char **argv)
 
 int proxy_options_parse(struct proxy_options *o, int argc, char **argv)
 {
-	int end = find_command(argc, argv), option, status = STATUS_DONE;
+	int end = find_exec_option(argc, argv), option, status = STATUS_DONE;
 	struct given g = { .n_locals = end < argc };
 
 	*o = (struct proxy_options){ .mode = 0600,
