@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * The limit: a ring of bytes in plain shared memory between two processes that
- * poll it and nothing else. Each index is alone on its cache lines, and there
- * is no event, no liveness and no check of the other end.
+ * Rings of bytes in plain shared memory between two processes that poll and do
+ * nothing else: no event, no liveness, no check of the other end.
+ *
+ * ideal      the limit: each index is alone on its cache lines
+ * own-lines  the same, with what no lost wake-up costs: a full fence after the
+ *            index, and a look at the peer's flag
+ * one-line   as own-lines, but all indices and flags share a line, as those of
+ *            a vchan do: how much slower it is, is what another layout gains
  */
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,76 +21,127 @@
 /* Two lines: processors fetch them in pairs. */
 #define LINE 128
 
-struct way {
-	_Alignas(LINE) atomic_uint_fast64_t prod;
-	_Alignas(LINE) atomic_uint_fast64_t cons;
+typedef _Atomic uint32_t index_t;
+
+struct control {
+	struct {
+		_Alignas(LINE) index_t prod;
+		_Alignas(LINE) index_t cons;
+		_Alignas(LINE) atomic_uchar flag;
+	} own_lines[2];
+	struct {
+		_Alignas(LINE) index_t prod[2], cons[2];
+		atomic_uchar flag[2];
+	} one_line;
 };
 
 struct memory {
-	struct way ways[2];
+	struct control control;
 	_Alignas(LINE) char data[];
 };
 
-struct ideal {
-	struct memory *memory;
-	size_t ring;
-	unsigned int tx; /* which way; the other is rx */
-	uint64_t prod, cons_seen, cons, prod_seen;
+static_assert(sizeof(struct memory) <= IDEAL_CONTROL, "pair.c leaves room");
+
+struct way {
+	index_t *prod, *cons;
+	atomic_uchar *flag; /* of which nobody makes use */
+	char *data;
+	uint32_t own, seen; /* this end's index, and the other's as last seen */
+	unsigned int pauses;
+	uint32_t other; /* the other way's own index at the last wait */
 };
 
+struct ideal {
+	uint32_t ring;
+	bool fence;
+	struct way tx, rx;
+};
+
+/* As in vchan/spin.c: in a stream, less often than in a dialogue. */
+#define PAUSES_MIN 16u
+#define PAUSES_MAX 64u
+
 /* Polls without an end while it is used, and lets others work when it is not. */
-#define IDLE_AFTER 1000000u
+#define IDLE_AFTER 100000u
 
-static void pause_a_little(unsigned int *tries)
+static void relax(unsigned int pauses)
 {
-	struct timespec ts = { .tv_nsec = 100000 };
-
+	for (unsigned int i = 0; i < pauses; i++) {
 #if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
+		__builtin_ia32_pause();
 #endif
-	if (++*tries > IDLE_AFTER)
-		nanosleep(&ts, NULL);
+	}
 }
 
-static char *at(struct ideal *i, unsigned int way, uint64_t pos)
+/* Until `other` has moved on from what was seen of it. */
+static void await(struct way *w, index_t *other, const struct way *back)
 {
-	return i->memory->data + way * i->ring + (pos & (i->ring - 1));
+	const struct timespec nap = { .tv_nsec = 100000 };
+	unsigned int looks = 0, pauses;
+	uint32_t seen;
+
+	if (back->own != w->other)
+		w->pauses = PAUSES_MIN;
+	w->other = back->own;
+	pauses = w->pauses;
+
+	for (;;) {
+		seen = atomic_load_explicit(other, memory_order_acquire);
+		if (seen != w->seen)
+			break;
+		relax(pauses);
+		if (++looks > IDLE_AFTER)
+			nanosleep(&nap, NULL);
+	}
+	w->seen = seen;
+	w->pauses = looks <= 1 ? 2 * pauses : pauses / 2;
+	if (w->pauses < PAUSES_MIN)
+		w->pauses = PAUSES_MIN;
+	if (w->pauses > PAUSES_MAX)
+		w->pauses = PAUSES_MAX;
 }
 
-static size_t min(size_t a, size_t b)
+static void publish(const struct ideal *i, const struct way *w, index_t *own)
 {
-	return a < b ? a : b;
+	if (!i->fence) {
+		atomic_store_explicit(own, w->own, memory_order_release);
+		return;
+	}
+	atomic_exchange_explicit(own, w->own, memory_order_seq_cst);
+	if (atomic_load_explicit(w->flag, memory_order_relaxed))
+		abort();
 }
 
-static size_t contiguous(const struct ideal *i, uint64_t pos, size_t n)
+static uint32_t min(uint32_t a, size_t b)
 {
-	return min(n, i->ring - (pos & (i->ring - 1)));
+	return a < b ? a : (uint32_t)b;
 }
 
-/* Of a large message, a piece at a time, so that both ends copy at once. */
-static size_t piece(const struct ideal *i, size_t n)
+/* Up to the end of the ring; a piece at a time, so that both ends copy at once. */
+static uint32_t piece(const struct ideal *i, const struct way *w, size_t n)
 {
-	return min(n, i->ring / 4);
+	return min(min(i->ring / 4, n), i->ring - (w->own & (i->ring - 1)));
+}
+
+static char *place(const struct ideal *i, const struct way *w)
+{
+	return w->data + (w->own & (i->ring - 1));
 }
 
 static int ideal_put(struct transport *t, const void *data, size_t n)
 {
 	struct ideal *i = t->own;
-	struct way *w = &i->memory->ways[i->tx];
+	struct way *w = &i->tx;
 	const char *p = data;
 
 	while (n) {
-		size_t m = contiguous(i, i->prod, piece(i, n));
-		unsigned int tries = 0;
+		uint32_t m = piece(i, w, n);
 
-		while (i->prod + m - i->cons_seen > i->ring) {
-			i->cons_seen = atomic_load_explicit(
-				&w->cons, memory_order_acquire);
-			pause_a_little(&tries);
-		}
-		memcpy(at(i, i->tx, i->prod), p, m);
-		i->prod += m;
-		atomic_store_explicit(&w->prod, i->prod, memory_order_release);
+		while (w->own + m - w->seen > i->ring)
+			await(w, w->cons, &i->rx);
+		memcpy(place(i, w), p, m);
+		w->own += m;
+		publish(i, w, w->prod);
 		p += m;
 		n -= m;
 	}
@@ -94,21 +151,16 @@ static int ideal_put(struct transport *t, const void *data, size_t n)
 static ssize_t ideal_get(struct transport *t, void *data, size_t n)
 {
 	struct ideal *i = t->own;
-	struct way *w = &i->memory->ways[!i->tx];
-	unsigned int tries = 0;
-	size_t m;
+	struct way *w = &i->rx;
+	uint32_t m;
 
-	while (i->prod_seen == i->cons) {
-		i->prod_seen =
-			atomic_load_explicit(&w->prod, memory_order_acquire);
-		pause_a_little(&tries);
-	}
-	m = min(n, i->prod_seen - i->cons);
-	m = contiguous(i, i->cons, piece(i, m));
-	memcpy(data, at(i, !i->tx, i->cons), m);
-	i->cons += m;
-	atomic_store_explicit(&w->cons, i->cons, memory_order_release);
-	return (ssize_t)m;
+	if (w->seen == w->own)
+		await(w, w->prod, &i->tx);
+	m = piece(i, w, min(w->seen - w->own, n));
+	memcpy(data, place(i, w), m);
+	w->own += m;
+	publish(i, w, w->cons);
+	return m;
 }
 
 static int ideal_get_all(struct transport *t, void *data, size_t n)
@@ -122,19 +174,42 @@ static int ideal_get_all(struct transport *t, void *data, size_t n)
 	return 0;
 }
 
+static struct way way(struct memory *m, const struct end_setup *setup, bool k)
+{
+	struct control *c = &m->control;
+	struct way w = { .data = m->data + k * setup->ring,
+			 .pauses = PAUSES_MIN };
+
+	if (setup->kind == KIND_ONE_LINE) {
+		w.prod = &c->one_line.prod[k];
+		w.cons = &c->one_line.cons[k];
+		w.flag = &c->one_line.flag[k];
+	} else {
+		w.prod = &c->own_lines[k].prod;
+		w.cons = &c->own_lines[k].cons;
+		w.flag = &c->own_lines[k].flag;
+	}
+	return w;
+}
+
 int ideal_open(struct transport *t, const struct end_setup *setup)
 {
-	size_t size = sizeof(struct memory) + 2 * setup->ring;
 	struct ideal *i = calloc(1, sizeof(*i));
+	struct memory *memory;
 
 	if (!i)
 		return -1;
-	i->memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_POPULATE, setup->out, 0);
-	if (i->memory == MAP_FAILED)
+	memory = mmap(NULL, IDEAL_CONTROL + 2 * setup->ring,
+		      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+		      setup->out, 0);
+	if (memory == MAP_FAILED) {
+		free(i);
 		return -1;
-	i->ring = setup->ring;
-	i->tx = setup->is_server;
+	}
+	i->ring = (uint32_t)setup->ring;
+	i->fence = setup->kind != KIND_IDEAL;
+	i->tx = way(memory, setup, setup->is_server);
+	i->rx = way(memory, setup, !setup->is_server);
 	*t = (struct transport){
 		.put = ideal_put,
 		.put_packet = ideal_put,

@@ -135,9 +135,12 @@ static int make_wires(struct wires *w, enum kind kind, size_t ring)
 		r = tcp_pair(fds);
 		break;
 	case KIND_IDEAL:
+	case KIND_OWN_LINES:
+	case KIND_ONE_LINE:
 		fds[0] = fds[1] = memfd_create("ideal", 0);
 		r = fds[0] < 0 ? -1
-			       : ftruncate(fds[0], (off_t)(2 * ring + 4096));
+			       : ftruncate(fds[0],
+					   (off_t)(IDEAL_CONTROL + 2 * ring));
 		break;
 	default:
 		break;

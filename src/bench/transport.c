@@ -12,9 +12,14 @@
 #include "bench/counters.h"
 
 static const char *const names[KIND_N] = {
-	[KIND_VCHAN] = "vchan", [KIND_PIPE] = "pipe",
-	[KIND_UNIX] = "unix",   [KIND_SEQPACKET] = "seqpacket",
-	[KIND_TCP] = "tcp",     [KIND_IDEAL] = "ideal",
+	[KIND_VCHAN] = "vchan",
+	[KIND_PIPE] = "pipe",
+	[KIND_UNIX] = "unix",
+	[KIND_SEQPACKET] = "seqpacket",
+	[KIND_TCP] = "tcp",
+	[KIND_IDEAL] = "ideal",
+	[KIND_OWN_LINES] = "own-lines",
+	[KIND_ONE_LINE] = "one-line",
 };
 
 const char *kind_name(enum kind kind)
@@ -101,6 +106,8 @@ int transport_open(struct transport *t, const struct end_setup *setup)
 	case KIND_VCHAN:
 		return vchan_open(t, setup);
 	case KIND_IDEAL:
+	case KIND_OWN_LINES:
+	case KIND_ONE_LINE:
 		return ideal_open(t, setup);
 	default:
 		return stream_open(t, setup);

@@ -12,13 +12,18 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+/* Of a ring in plain memory: what is before the data. */
+#define IDEAL_CONTROL 4096
+
 enum kind {
 	KIND_VCHAN,
 	KIND_PIPE,
 	KIND_UNIX,
 	KIND_SEQPACKET,
 	KIND_TCP,
-	KIND_IDEAL,
+	KIND_IDEAL, /* this and the next two: ideal.c */
+	KIND_OWN_LINES,
+	KIND_ONE_LINE,
 	KIND_N,
 };
 
@@ -29,7 +34,7 @@ struct end_setup {
 	const char *library; /* of a vchan */
 	int domain;          /* the peer's */
 	const char *path;
-	size_t ring; /* size, for a vchan and the ideal ring */
+	size_t ring; /* size, for a vchan and the rings in plain memory */
 	int idle; /* other vchans, of a server that waits in epoll(7); 0: blocks */
 	int in, out; /* of a pipe or socket; out is the memory of the ring */
 };

@@ -24,7 +24,8 @@ def bench(*arguments, status=0, **more):
 
 
 def every_contender_moves_every_byte():
-    who = ["ours", "pipe", "unix", "seqpacket", "tcp", "ideal"]
+    who = ["ours", "pipe", "unix", "seqpacket", "tcp", "ideal",
+           "own-lines", "one-line"]
     if os.path.exists(OTHER):
         who += [OTHER, f"ours:{OTHER}", f"{OTHER}:ours"]
     modes = ["stream", "inplace", "latency"]
@@ -33,7 +34,7 @@ def every_contender_moves_every_byte():
     told = json.loads(out.stdout)
     assert len(told["results"]) == len(who) * len(modes)
     for r in told["results"]:
-        if r["mode"] == "inplace" and r["contender"] in who[1:6]:
+        if r["mode"] == "inplace" and r["contender"] in who[1:8]:
             assert r["unable"] == "-"
             continue
         assert "unable" not in r, r
