@@ -102,24 +102,62 @@ static int print_help(const char *group)
 	return say_text(text);
 }
 
-static int say_unknown(const char *group, const char *word)
+struct suggestions {
+	char text[512];
+	size_t n;
+};
+
+/* The first n bytes of a name, unless they were the last that was added. */
+static void suggest(struct suggestions *s, const char *name, size_t n)
 {
-	char typed[128], near[512] = "";
-	size_t n = 0;
+	size_t before = s->n;
 
-	snprintf(typed, sizeof(typed), "%s%s%s", group, *group ? " " : "",
-		 word);
+	if (before >= n && !strncmp(s->text + before - n, name, n))
+		return;
+	s->n += (size_t)snprintf(
+		s->text + before, sizeof(s->text) - before, "%s%.*s",
+		before ? ", " : "; did you mean: ", (int)n, name);
+}
+
+/* What a mistyped name may have been: a group, or a command, without its group
+ * too. */
+static struct suggestions suggestions_for(const char *typed, const char *word)
+{
+	struct suggestions s = { .n = 0 };
+
 	for (size_t i = 0; i < N_COMMANDS; i++) {
-		const char *name = commands[i].name, *last = strchr(name, ' ');
+		const char *name = commands[i].name;
+		size_t n = strcspn(name, " ");
+		char group[32];
 
-		/* The group may have been left out. */
-		if (!name_is_near(typed, name) &&
-		    !(last && name_is_near(word, last + 1)))
-			continue;
-		n += (size_t)snprintf(near + n, sizeof(near) - n, "%s%s",
-				      n ? ", " : "; did you mean: ", name);
+		snprintf(group, sizeof(group), "%.*s", (int)n, name);
+		if (name[n] && name_is_near(typed, group))
+			suggest(&s, name, n);
+		else if (name_is_near(typed, name) ||
+			 (name[n] && name_is_near(word, name + n + 1)))
+			suggest(&s, name, strlen(name));
 	}
-	return say_usage(group, "no command \"%s\"%s", typed, near);
+	return s;
+}
+
+/* A word that is none of the group; after what is no group, the next one may
+ * belong to the name. */
+static int say_unknown(const char *group, int argc, char **argv)
+{
+	struct suggestions near = { .n = 0 };
+	const char *word = argv[0];
+	char typed[128];
+
+	if (!*group && argc > 1 && argv[1][0] != '-') {
+		snprintf(typed, sizeof(typed), "%s %s", word, argv[1]);
+		near = suggestions_for(typed, typed);
+	}
+	if (!near.n) {
+		snprintf(typed, sizeof(typed), "%s%s%s", group,
+			 *group ? " " : "", word);
+		near = suggestions_for(typed, word);
+	}
+	return say_usage(group, "no command \"%s\"%s", typed, near.text);
 }
 
 static int run_in_group(const char *group, int argc, char **argv)
@@ -128,7 +166,7 @@ static int run_in_group(const char *group, int argc, char **argv)
 		return say_usage(group, "COMMAND is missing");
 	if (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))
 		return print_help(group);
-	return say_unknown(group, argv[0]);
+	return say_unknown(group, argc, argv);
 }
 
 static int run(int argc, char **argv)

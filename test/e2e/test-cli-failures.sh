@@ -114,6 +114,14 @@ for command in "" "--foo" "vchan" "vchan lisen" "vchan listen" \
 done
 run 2 "did you mean: vchan listen" "$XENCHAN" vchan lisen
 run 2 "did you mean: vchan connect" "$XENCHAN" conect
+run 2 "did you mean: vchan connect" "$XENCHAN" conect -d 1 path
+run 2 "no command \"vchn\"; did you mean: vchan (see: xenchan --help)" \
+	"$XENCHAN" vchn
+run 2 "no command \"vhcan lisen\"; did you mean: vchan listen (" \
+	"$XENCHAN" vhcan lisen -d 1 path
+run 2 "no command \"conect\"; did you mean: vchan connect (" \
+	"$XENCHAN" conect data/x
+run 2 "no command \"quite\" (see" "$XENCHAN" quite different
 run 0 "" "$XENCHAN" --help >/dev/null
 run 0 "" "$XENCHAN" vchan --help >/dev/null
 run 0 "" "$XENCHAN" vchan listen --help >/dev/null
