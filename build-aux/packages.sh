@@ -4,7 +4,7 @@
 # The Debian packages that this project uses, and why; installs the missing
 # ones when run as root, otherwise names them and the command, and fails.
 #
-# usage: build-aux/packages.sh SET...      sets: build, test, lab
+# usage: build-aux/packages.sh SET...      sets: those of the table
 set -eu
 
 # set     package               why
@@ -32,6 +32,12 @@ packages() {
 	test      libxenmisc4.17        Debian's libxenvchan, to compare with
 	test      xen-utils-4.17        Debian's vchan-socket-proxy, run unmodified
 	test      gnuplot-nox           plots of xenchan vchan bench
+	cross-arm64 gcc-aarch64-linux-gnu  compiles for it
+	cross-arm64 g++-aarch64-linux-gnu  the public header in C++
+	cross-arm64 qemu-user-static    runs its unit tests
+	cross-armhf gcc-arm-linux-gnueabihf  compiles for it
+	cross-armhf g++-arm-linux-gnueabihf  the public header in C++
+	cross-armhf qemu-user-static    runs its unit tests
 	lab       qemu-system-x86       runs the real Xen
 	lab       cpio                  builds the guests' file systems
 	lab       xz-utils              unpacks the guests' kernel
@@ -75,7 +81,7 @@ install() {
 }
 
 main() {
-	[ $# -gt 0 ] || { say "usage: $0 build|test|lab ..."; exit 2; }
+	[ $# -gt 0 ] || { say "usage: $0 SET ..., as build test lab"; exit 2; }
 	if ! command -v dpkg-query >/dev/null; then
 		say "not a Debian system; the equivalents of these are needed:"
 		packages >&2

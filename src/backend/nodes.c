@@ -160,7 +160,8 @@ static int read_settings(const struct channel_address *a,
 	if (console_parse_overflow(overflow, &c->overflow))
 		c->overflow = CONSOLE_BLOCK;
 	c->signal_client = !strcmp(signal, "1");
-	c->limit = limit >= CONSOLE_LIMIT_MIN && limit <= CONSOLE_LIMIT_MAX
+	c->limit = limit >= (long)CONSOLE_LIMIT_MIN &&
+				   limit <= (long)CONSOLE_LIMIT_MAX
 			   ? (unsigned int)limit
 			   : CONSOLE_LIMIT_DEFAULT;
 	if (c->log[0] && console_check_path(c->log, CONSOLE_VALUE_MAX))

@@ -501,7 +501,7 @@ static void a_reader_and_a_writer_thread_do_not_steal_events(void)
 static void sizes_beyond_an_int_are_not_cut(void)
 {
 	struct libxenvchan *s, *c;
-	size_t huge = ((size_t)1 << 32) + 4;
+	size_t huge = (size_t)(sizeof(size_t) > 4 ? UINT32_MAX : INT_MAX) + 5;
 	void *p = mmap(NULL, huge, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
