@@ -281,11 +281,12 @@ static void say_not_attached(unsigned int domid, const char *name, int r)
 		    name, r > 0 ? toolstack_error_text(r) : strerror(-r));
 }
 
-/* A domain came to life: it may be one that had channels before it rebooted. */
-static void on_introduce(struct server *s)
+void server_attach_again(struct server *s)
 {
-	int r = toolstack_attach_persistent(s->host.xs, say_not_attached);
+	int r;
 
+	s->arrival = false;
+	r = toolstack_attach_persistent(s->host.xs, say_not_attached);
 	if (r)
 		log_warning("cannot attach channels again: %s", strerror(-r));
 }
@@ -300,8 +301,8 @@ static void on_watch(struct server *s, char **event)
 		on_frontend_path(s, path);
 	else if (!strcmp(token, SERVER_TOKEN_RELEASE))
 		on_release(s);
-	else if (!strcmp(token, SERVER_TOKEN_INTRODUCE))
-		on_introduce(s);
+	else if (!strcmp(token, SERVER_TOKEN_ARRIVAL))
+		s->arrival = true;
 	server_wake(s);
 }
 

@@ -172,6 +172,8 @@ static void on_idle(uv_idle_t *handle)
 {
 	struct server *s = handle->data;
 
+	if (s->arrival)
+		server_attach_again(s);
 	if (s->scan)
 		server_scan(s);
 	server_refresh_dirty(s);

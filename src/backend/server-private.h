@@ -15,7 +15,7 @@
 #define SERVER_TOKEN_BACKEND "backend"
 #define SERVER_TOKEN_FRONTEND "frontend"
 #define SERVER_TOKEN_RELEASE "release"
-#define SERVER_TOKEN_INTRODUCE "introduce"
+#define SERVER_TOKEN_ARRIVAL "arrival"
 
 #define SERVER_TICK_MS 1000
 
@@ -47,7 +47,8 @@ struct server {
 	struct entry *entries; /* owned, by address */
 	struct entry *ports;   /* the same, by port */
 	struct list again, dirty, late, leaving;
-	bool scan; /* the backend's directory has changed */
+	bool scan;    /* the backend's directory has changed */
+	bool arrival; /* there may be a new domain */
 
 	struct poller *on_store, *on_evtchn; /* owned */
 	uv_idle_t idle;
@@ -70,6 +71,8 @@ void server_unwatch(struct server *s, struct entry *e);
 void server_refresh(struct server *s, struct entry *e);
 /* Looks through the backend's directory: which channels there are. */
 void server_scan(struct server *s);
+/* A new domain may be one that had channels before it rebooted. */
+void server_attach_again(struct server *s);
 void server_remove_if_dead(struct server *s, struct address a);
 /* Something of xenstore's; userdata: the server. */
 void server_on_store(void *userdata, int events);

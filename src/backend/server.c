@@ -121,9 +121,15 @@ static int start_loop(struct server *s, const char **what)
 		      SERVER_TOKEN_BACKEND) ||
 	    !xs_watch(s->host.xs, "@releaseDomain", SERVER_TOKEN_RELEASE))
 		return -errno;
-	/* The records are the control domain's. The watch fires once now. */
+	/*
+	 * The records are the control domain's. A toolstack names a domain in
+	 * /vm as soon as it has made it, and introduces it when it is about to
+	 * run: of one that is restored that is too late, because Linux looks
+	 * for its devices once, as it resumes. The watches fire once now.
+	 */
 	if (server_is_dom0(s) &&
-	    !xs_watch(s->host.xs, "@introduceDomain", SERVER_TOKEN_INTRODUCE))
+	    (!xs_watch(s->host.xs, "/vm", SERVER_TOKEN_ARRIVAL) ||
+	     !xs_watch(s->host.xs, "@introduceDomain", SERVER_TOKEN_ARRIVAL)))
 		return -errno;
 	*what = "start";
 	r = pty_watch_new(&s->host.watch, loop);

@@ -44,7 +44,10 @@ static int read_backend(struct xs_handle *xs, struct toolstack_channel *c,
 {
 	struct console_path p;
 
-	console_backend_path(&p, c->backend, c->domid, c->device, key);
+	if (c->has_backend)
+		console_backend_path(&p, c->backend, c->domid, c->device, key);
+	else
+		console_libxl_path(&p, c->domid, c->device, key);
 	return read_or_empty(xs, p.s, out);
 }
 
@@ -90,6 +93,8 @@ static int read_states(struct xs_handle *xs, struct toolstack_channel *c)
 
 	if (r && r != -ENOENT && r != -EACCES)
 		return r;
+	if (!c->has_backend)
+		c->backend_state = CONSOLE_STATE_UNKNOWN;
 	r = toolstack_read_state(xs, XBT_NULL,
 				 console_frontend_path(&p, c->domid, c->device,
 						       CONSOLE_FE_STATE),
@@ -118,8 +123,21 @@ static int read_settings(struct xs_handle *xs, struct toolstack_channel *c)
 		       console_backend_path(&p, c->backend, c->domid, c->device,
 					    CONSOLE_BE_OURS),
 		       NULL);
-	c->ours = mark || !strcmp(c->type, "xenconsoled");
+	/* Whose backend is dead is served by nobody: it is for us to remove. */
+	c->ours = mark || !strcmp(c->type, "xenconsoled") || !c->has_backend;
 	return 0;
+}
+
+static int read_error(struct xs_handle *xs, struct toolstack_channel *c)
+{
+	char text[48];
+
+	if (c->has_backend)
+		return read_backend(xs, c, CONSOLE_BE_ERROR, &c->error);
+	snprintf(text, sizeof(text), "its backend domain %u is gone",
+		 c->backend);
+	c->error = strdup(text);
+	return c->error ? 0 : -ENOMEM;
 }
 
 static int read_guest_open(struct xs_handle *xs, struct toolstack_channel *c)
@@ -149,7 +167,7 @@ static int read_channel(struct xs_handle *xs, struct toolstack_channel *c)
 	if (!r)
 		r = read_backend(xs, c, CONSOLE_BE_LOG, &c->log);
 	if (!r)
-		r = read_backend(xs, c, CONSOLE_BE_ERROR, &c->error);
+		r = read_error(xs, c);
 	if (!r)
 		r = read_settings(xs, c);
 	if (!r)
@@ -158,7 +176,8 @@ static int read_channel(struct xs_handle *xs, struct toolstack_channel *c)
 }
 
 static int append(struct xs_handle *xs, struct toolstack_list *list,
-		  unsigned int backend, unsigned int domid, unsigned int device)
+		  unsigned int backend, unsigned int domid, unsigned int device,
+		  bool has_backend)
 {
 	struct toolstack_channel *grown = reallocarray(
 		list->channels, list->n_channels + 1, sizeof(*grown));
@@ -170,7 +189,8 @@ static int append(struct xs_handle *xs, struct toolstack_list *list,
 	c = &grown[list->n_channels++];
 	*c = (struct toolstack_channel){ .backend = backend,
 					 .domid = domid,
-					 .device = device };
+					 .device = device,
+					 .has_backend = has_backend };
 	return read_channel(xs, c);
 }
 
@@ -199,7 +219,7 @@ static int scan_domain(struct xs_handle *xs, struct toolstack_list *list,
 
 		/* Device 0 is the console. */
 		if (!parse_u32(devices[i], 9999, &device) && device)
-			r = append(xs, list, backend, domid, device);
+			r = append(xs, list, backend, domid, device, true);
 	}
 	return r;
 }
@@ -224,6 +244,53 @@ static int scan_backend(struct xs_handle *xs, struct toolstack_list *list,
 	return r;
 }
 
+static bool has_directory(struct xs_handle *xs, const char *path)
+{
+	unsigned int n;
+	_cleanup_free_ char **keys = xs_directory(xs, XBT_NULL, path, &n);
+
+	return keys;
+}
+
+/* With a domain that dies all goes that is its own: of the channels that it
+ * served, the toolstack's copy is left. */
+static int look_for_orphan(struct xs_handle *xs, struct toolstack_list *list,
+			   unsigned int domid, unsigned int device)
+{
+	_cleanup_free_ char *backend = NULL;
+	struct console_path p;
+	struct console_backend_id id;
+	int r;
+
+	console_libxl_path(&p, domid, device, CONSOLE_FE_BACKEND);
+	r = read_or_empty(xs, p.s, &backend);
+	if (r || console_parse_backend_path(backend, &id) ||
+	    id.domid != domid || id.device != device ||
+	    has_directory(xs, backend) ||
+	    toolstack_domain_exists(xs, id.backend))
+		return r;
+	return append(xs, list, id.backend, domid, device, false);
+}
+
+static int scan_copies(struct xs_handle *xs, struct toolstack_list *list,
+		       unsigned int domid)
+{
+	_cleanup_free_ char **devices = NULL;
+	char path[48];
+	unsigned int n;
+	int r;
+
+	snprintf(path, sizeof(path), "/libxl/%u/device/console", domid);
+	r = read_directory(xs, path, &devices, &n);
+	for (unsigned int i = 0; i < n && !r; i++) {
+		unsigned int device;
+
+		if (!console_parse_device(devices[i], &device))
+			r = look_for_orphan(xs, list, domid, device);
+	}
+	return r;
+}
+
 static int compare(const void *pa, const void *pb)
 {
 	const struct toolstack_channel *a = pa, *b = pb;
@@ -243,10 +310,13 @@ int toolstack_list(struct xs_handle *xs, int domid, struct toolstack_list *out)
 	int r = read_directory(xs, "/local/domain", &domains, &n);
 
 	for (unsigned int i = 0; i < n && !r; i++) {
-		unsigned int backend;
+		unsigned int id;
 
-		if (!parse_domid(domains[i], &backend))
-			r = scan_backend(xs, &list, backend, domid);
+		if (parse_domid(domains[i], &id))
+			continue;
+		r = scan_backend(xs, &list, id, domid);
+		if (!r && (domid < 0 || id == (unsigned int)domid))
+			r = scan_copies(xs, &list, id);
 	}
 	if (r)
 		return r;
@@ -273,7 +343,8 @@ static int find_path_of_domain(struct xs_handle *xs, unsigned int backend,
 	r = read_directory(xs, dir.s, &devices, &n);
 	for (unsigned int i = 0; i < n && !r && !*found; i++) {
 		struct toolstack_channel c = { .backend = backend,
-					       .domid = domid };
+					       .domid = domid,
+					       .has_backend = true };
 		uint32_t device;
 
 		if (parse_u32(devices[i], 9999, &device) || !device)

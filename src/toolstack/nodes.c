@@ -75,7 +75,7 @@ int toolstack_read_state(struct xs_handle *xs, xs_transaction_t t,
 
 bool toolstack_is_leftover(const struct toolstack_channel *c)
 {
-	if (!c->has_frontend)
+	if (!c->has_frontend || !c->has_backend)
 		return true;
 	return !c->online && c->frontend_state == CONSOLE_STATE_CLOSED &&
 	       c->backend_state == CONSOLE_STATE_CLOSED;

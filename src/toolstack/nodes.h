@@ -23,7 +23,7 @@ struct console_path toolstack_frontend(unsigned int domid, unsigned int device);
 int toolstack_read_state(struct xs_handle *xs, xs_transaction_t t,
 			 const char *path, enum console_state *out);
 
-/* Detached and closed at both ends, or the guest's end is gone. */
+/* Detached and closed at both ends, or one end's domain is gone. */
 bool toolstack_is_leftover(const struct toolstack_channel *c);
 
 /* Has a channel of this backend domain this path, and is no leftover? */

@@ -4,9 +4,11 @@
  * ring to standard output, until the backend closes. Options make it behave as
  * various guests do, and worse.
  *
- *	channel-front [OPTION...] DEVICE
+ *	channel-front [OPTION...] DEVICE|NAME
  *	--straight	state 4 at once, as Windows and Mini-OS
  *	--silent	never sends an event, as Windows
+ *	--named		waits for a backend at state 2, and finds its device by
+ *			the name and protocol there, as Windows
  *	--echo		gives back what it gets, instead of the standard streams
  *	--lazy		does not read its ring
  *	--eof-closes	closes (state 6) at the end of standard input
@@ -34,7 +36,7 @@
 #include "xen/text.h"
 
 static struct {
-	bool straight, silent, echo, lazy, eof_closes, connection;
+	bool straight, silent, named, echo, lazy, eof_closes, connection;
 	const char *lie;
 	uint32_t start;
 } option;
@@ -96,6 +98,38 @@ static int backend_state(void)
 
 	free(state);
 	return s;
+}
+
+static bool backend_says(const char *backend, const char *key,
+			 const char *value)
+{
+	char path[256], *is;
+	bool same;
+
+	snprintf(path, sizeof(path), "%s/%s", backend, key);
+	is = xs_read(front.xs, XBT_NULL, path, NULL);
+	same = is && !strcmp(is, value);
+	free(is);
+	return same;
+}
+
+static void find_device(const char *name)
+{
+	for (int i = 0; i < 3000; i++) {
+		for (front.device = 1; front.device < 8; front.device++) {
+			char *backend = get("backend");
+			bool found = backend &&
+				     backend_says(backend, "state", "2") &&
+				     backend_says(backend, "name", name) &&
+				     backend_says(backend, "protocol", "vt100");
+
+			free(backend);
+			if (found)
+				return;
+		}
+		usleep(10000);
+	}
+	die("no channel of this name is ready");
 }
 
 static void await_nodes(void)
@@ -317,6 +351,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "straight", no_argument, NULL, 's' },
 		{ "silent", no_argument, NULL, 'q' },
+		{ "named", no_argument, NULL, 'm' },
 		{ "echo", no_argument, NULL, 'e' },
 		{ "lazy", no_argument, NULL, 'z' },
 		{ "eof-closes", no_argument, NULL, 'c' },
@@ -330,6 +365,7 @@ int main(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		option.straight |= c == 's';
 		option.silent |= c == 'q';
+		option.named |= c == 'm';
 		option.echo |= c == 'e';
 		option.lazy |= c == 'z';
 		option.eof_closes |= c == 'c';
@@ -345,6 +381,8 @@ int main(int argc, char **argv)
 	front.xs = xs_open(0);
 	if (!front.xs)
 		die("xs_open");
+	if (option.named)
+		find_device(argv[optind]);
 	await_nodes();
 	make_ring();
 	await_connected();

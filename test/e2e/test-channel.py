@@ -389,31 +389,6 @@ def first_boot_document_and_agent_of_the_guest_side(host):
     client.close()
 
 
-def persistent_channel_is_there_again_after_a_reboot(host):
-    host.start_daemon()
-    vm = "/vm/01234567-89ab-cdef-0123-456789abcdef"
-    host.create(1)
-    host.write("/local/domain/1/vm", vm)
-    path = host.attach(1, "a", "--mode", "640", "--persist")
-    host.await_entry(1, "a", backend="init-wait")
-    host.destroy(1)
-    # The emulated host has no UUIDs: the next domain makes the daemon look.
-    host.create(2)
-    host.write("/local/domain/2/vm", vm)
-    host.create(3)
-    wait_for("the channel", lambda: host.list(2))
-    host.await_entry(2, "a", backend="init-wait", path=path)
-    assert stat.S_IMODE(os.stat(path).st_mode) == 0o640
-    host.front(2, 1, "--echo")
-    host.connected(2, 1)
-    assert Client(path).exchange(b"again") == b"again"
-    host.detach(2, "a")
-    host.create(4)
-    assert host.list() == []
-    assert host.read("/tool/xenchan/01234567-89ab-cdef-0123-456789abcdef") \
-        is None
-
-
 def nodes_are_those_that_the_lab_sees_on_xen(host):
     host.start_daemon()
     host.create(1)
