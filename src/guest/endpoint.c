@@ -2,12 +2,71 @@
 #include "guest/endpoint.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static int64_t boot_time_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+/* Only the one clock goes on while the domain is a file. */
+static struct asleep measure_sleep(void)
+{
+	int64_t before = clock_now_ns(), boot = boot_time_ns();
+
+	return (struct asleep){ boot - clock_now_ns(), boot - before };
+}
+
+static bool has_slept_since(const struct asleep *then)
+{
+	return measure_sleep().min_ns > then->max_ns;
+}
+
+/* Nothing but the descriptor, and nothing that could end it by accident. */
+static _Noreturn void hold(int fd)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	setsid();
+	prctl(PR_SET_NAME, "xenchan-restore");
+	if (chdir("/") || dup2(fd, 0) < 0)
+		_exit(1);
+	syscall(SYS_close_range, 1, ~0U, 0);
+	for (;;)
+		pause();
+}
+
+/* By a grandchild, which nobody has to wait for. */
+static void leave_to_holder(int fd)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (!fork())
+			hold(fd);
+		_exit(0);
+	}
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
 
 int endpoint_init(struct endpoint *e, unsigned int backend)
 {
 	xenevtchn_port_or_error_t port;
 
-	*e = (struct endpoint){ .gntshr = xengntshr_open(NULL, 0) };
+	*e = (struct endpoint){ .gntshr = xengntshr_open(NULL, 0),
+				.asleep = measure_sleep() };
 	if (!e->gntshr)
 		return -errno;
 	e->page = xengntshr_share_pages(e->gntshr, backend, 1, &e->ref, 1);
@@ -44,7 +103,9 @@ void endpoint_deinit(struct endpoint *e)
 		xengntshr_unshare(e->gntshr, e->page, 1);
 	if (e->gntshr)
 		xengntshr_close(e->gntshr);
-	if (e->port)
+	if (e->port && has_slept_since(&e->asleep))
+		leave_to_holder(xenevtchn_fd(e->evtchn));
+	else if (e->port)
 		xenevtchn_unbind(e->evtchn, e->port);
 	if (e->evtchn)
 		xenevtchn_close(e->evtchn);

@@ -9,6 +9,11 @@
 
 #include "console/ring.h"
 
+/* How long this machine has been asleep, between two bounds. */
+struct asleep {
+	int64_t min_ns, max_ns;
+};
+
 struct endpoint {
 	xengntshr_handle *gntshr;
 	xenevtchn_handle *evtchn;
@@ -16,6 +21,7 @@ struct endpoint {
 	uint32_t ref;
 	struct console_page *page; /* NULL: none */
 	struct console_ring ring;
+	struct asleep asleep; /* when it was made */
 };
 
 /*
@@ -31,6 +37,12 @@ int endpoint_check(void);
 /*
  * Safe at any time: the kernel keeps a page that the backend still maps until
  * it is unmapped. May be called twice, and on zeroes.
+ *
+ * After the domain has been restored from a file or by migration its ports are
+ * gone, but not /dev/xen/evtchn's idea of them. Linux (6.1: evtchn.c,
+ * BUG_ON(irq < 0)) kills a program that lets go of one, and leaves a process
+ * that cannot be reaped. A process is left behind then that holds the
+ * descriptor for ever.
  */
 void endpoint_deinit(struct endpoint *e);
 
