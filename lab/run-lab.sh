@@ -160,7 +160,7 @@ build() {
 	# domU: busybox, xenstore tools, libxenvchan. dom0: + toolstack, QEMU PV backend
 	mkroot "$images/u" "${mods[@]}" -- "${tools[@]}" lib/x86_64-linux-gnu/libgcc_s.so.1 $xen/vchan-socket-proxy $lib/libxenvchan.so.4.17
 	mkroot "$images/0" "${mods[@]}" -- "${tools[@]}" lib/x86_64-linux-gnu/libgcc_s.so.1 \
-		$xen/{vchan-socket-proxy,xl,xenstored,xenconsoled,xenconsole,xen-init-dom0,lsevtchn} \
+		$xen/{vchan-socket-proxy,xl,libxl-save-helper,xenstored,xenconsoled,xenconsole,xen-init-dom0,lsevtchn} \
 		usr/libexec/xen-qemu-system-i386 $lib/libxenvchan.so.4.17
 	mkdir -p "$images/0"/{usr/share/qemu,boot,lab} "$images/u/lab"
 	cp -r "$root/usr/share/qemu/keymaps" "$images/0/usr/share/qemu/" # QEMU wants en-us
