@@ -120,7 +120,12 @@ static int64_t timer_due(struct vchan *v)
 
 	if (state == VCHAN_CONNECTING)
 		return v->next_attempt;
-	return vchan_state_error(state) ? 0 : xen_peer_next_probe();
+	if (vchan_state_error(state))
+		return 0;
+	/* What was missed once is looked for again soon. */
+	return xen_peer_next_probe(atomic_load(&v->nodes_missing)
+					   ? XEN_PEER_PROBE_NS
+					   : XEN_PEER_LOOP_PROBE_NS);
 }
 
 /* Setting it also forgets that it was due before. */

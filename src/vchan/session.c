@@ -307,7 +307,7 @@ static int look_for_event(struct vchan *v, uint64_t seen)
 int vchan_wait_for_event(struct vchan *v, uint64_t seen, int64_t deadline)
 {
 	for (;;) {
-		int64_t tick = xen_peer_next_probe();
+		int64_t tick = xen_peer_next_probe(XEN_PEER_PROBE_NS);
 		int r = deadline ? gate_wait(&v->gate, seen,
 					     tick < deadline ? tick : deadline)
 				 : look_for_event(v, seen);

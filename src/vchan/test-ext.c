@@ -292,6 +292,51 @@ static void a_descriptor_tells_of_the_end_of_the_domain(void **state)
 	assert_int_equal(libxenvchan_state(server), LIBXENVCHAN_GONE);
 }
 
+/* A client's view some probes after the server's nodes were removed. */
+static enum libxenvchan_state state_without_nodes(unsigned int domid)
+{
+	struct xs_handle *xs;
+
+	server = libxenvchan_server_init(NULL, (int)domid, NAME, 0, 0);
+	assert_non_null(server);
+	fake_host_set_domain(domid);
+	client = libxenvchan_client_init(NULL, SERVER, FULL_NAME);
+	assert_non_null(client);
+	fake_host_set_domain(SERVER);
+	xs = xs_open(0);
+	assert_true(xs_rm(xs, XBT_NULL, NAME "/ring-ref"));
+	xs_close(xs);
+	fake_host_set_domain(domid);
+	for (int i = 0; i < 5; i++) {
+		assert_true(libxenvchan_poll(client, LIBXENVCHAN_IN, 0) >= 0);
+		usleep(130000);
+	}
+	return libxenvchan_state(client);
+}
+
+/* The server takes nodes for its own, and removes them, only if all are there. */
+static void forget_vchan(unsigned int domid)
+{
+	leave(client, domid);
+	leave(server, SERVER);
+	client = server = NULL;
+	fake_host_reset();
+}
+
+static void removed_nodes_are_no_end_to_domain_0(void **state)
+{
+	assert_int_equal(state_without_nodes(0), LIBXENVCHAN_OPEN);
+	assert_int_equal(libxenvchan_write(server, "x", 1), 1);
+	assert_int_equal(libxenvchan_read(client, in, 1), 1);
+	forget_vchan(0);
+}
+
+static void removed_nodes_look_like_the_end_to_others(void **state)
+{
+	assert_int_equal(state_without_nodes(CLIENT), LIBXENVCHAN_GONE);
+	forget_vchan(CLIENT);
+}
+
 static void many_vchans_ask_for_their_peer_as_often_as_one(void **state)
 {
 	struct libxenvchan *v[50];
@@ -451,6 +496,8 @@ int main(void)
 		T(a_blocked_server_learns_of_the_end_of_the_domain),
 		T(a_blocked_client_learns_of_the_end_of_the_domain),
 		T(a_descriptor_tells_of_the_end_of_the_domain),
+		A(removed_nodes_are_no_end_to_domain_0),
+		A(removed_nodes_look_like_the_end_to_others),
 		T(many_vchans_ask_for_their_peer_as_often_as_one),
 		T(a_time_out_ends_every_blocking_call),
 		T(a_rearmed_server_is_like_new),

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 
 #include "base/cleanup.h"
 
@@ -59,6 +60,17 @@ bool xen_peer_is_gone(xenevtchn_handle *event, unsigned int domid)
 	return false;
 }
 
+/* Of others than ourselves only domain 0 may read that. */
+static bool is_seen_to_exist(struct xs_handle *xs, unsigned int domid)
+{
+	_cleanup_free_ char *value = NULL;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/local/domain/%u", domid);
+	value = xs_read(xs, XBT_NULL, path, NULL);
+	return value;
+}
+
 bool xen_peer_has_vanished(struct xs_handle *xs, unsigned int domid,
 			   const char *path, atomic_uint *missing)
 {
@@ -75,5 +87,11 @@ bool xen_peer_has_vanished(struct xs_handle *xs, unsigned int domid,
 	} else if (errno == ENOENT || errno == EACCES) {
 		atomic_fetch_add(missing, 1);
 	}
-	return atomic_load(missing) >= 2;
+	if (atomic_load(missing) < 2)
+		return false;
+	if (!is_seen_to_exist(xs, domid))
+		return true;
+	remember(domid);
+	atomic_store(missing, 0);
+	return false;
 }

@@ -26,18 +26,22 @@
 
 #include "base/clock.h"
 
-/* How often a waiting end should ask. */
+/*
+ * How often a waiting end should ask; and one in an event loop, where each vchan
+ * of a program wakes it for that.
+ */
 #define XEN_PEER_PROBE_NS INT64_C(250000000)
+#define XEN_PEER_LOOP_PROBE_NS INT64_C(1000000000)
 
 /*
  * When to ask next: all who wait for any peer, in any process, do so at the same
- * moments, and wake the machine four times a second however many they are.
+ * moments, and wake the machine only so often however many they are.
  */
-static inline int64_t xen_peer_next_probe(void)
+static inline int64_t xen_peer_next_probe(int64_t interval)
 {
 	int64_t now = clock_now_ns();
 
-	return now - now % XEN_PEER_PROBE_NS + XEN_PEER_PROBE_NS;
+	return now - now % interval + interval;
 }
 
 /* For an end that maps none of the peer's pages. */
@@ -46,7 +50,8 @@ bool xen_peer_is_gone(xenevtchn_handle *event, unsigned int domid);
 /*
  * For an end that has read `path`, a node of the peer's: true when that has been
  * missing at two probes in a row. `missing` is the caller's count of them, 0 at
- * first. A node that is removed while its domain lives looks the same.
+ * first. Domain 0 then sees whether the domain is still there; to others a node
+ * that is removed while its domain lives looks the same.
  */
 bool xen_peer_has_vanished(struct xs_handle *xs, unsigned int domid,
 			   const char *path, atomic_uint *missing);
