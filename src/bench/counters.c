@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
 #include <xenevtchn.h>
@@ -56,6 +57,12 @@ int nanosleep(const struct timespec *time, struct timespec *left)
 {
 	counters.syscalls++;
 	return NEXT(nanosleep)(time, left);
+}
+
+int sched_yield(void)
+{
+	counters.syscalls++;
+	return NEXT(sched_yield)();
 }
 
 xs_transaction_t xs_transaction_start(struct xs_handle *h)

@@ -79,6 +79,7 @@ static void put_flow(struct json *j, const char *key,
 	json_number(j, "spins", f->spins);
 	json_number(j, "spins-won", f->spins_won);
 	json_number(j, "events-sent", f->events_sent);
+	json_number(j, "yields", f->yields);
 	json_close(j, '}');
 }
 

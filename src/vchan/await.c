@@ -81,6 +81,7 @@ static int yield_for(struct vchan *v, const struct direction *d, uint32_t min,
 
 	if (!spin_may_yield(s, v->spin_ns))
 		return 0;
+	stats_add(&flow_of(v, d)->yields, 1);
 	start = clock_now_ns();
 	sched_yield();
 	r = d->refresh(v, n);

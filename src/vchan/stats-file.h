@@ -42,7 +42,8 @@ struct stats_flow {
 	stats_counter spins;       /* waits that began with polling the ring */
 	stats_counter spins_won;   /* and ended with it */
 	stats_counter events_sent; /* to tell the peer of what was moved */
-	stats_counter reserved[2];
+	stats_counter yields;      /* of the CPU, instead of polling */
+	stats_counter reserved;
 };
 
 struct stats_slot {

@@ -194,6 +194,9 @@ static struct libxenvchan_flow flow_of(const struct stats_flow *f)
 	};
 }
 
+/* Up to and with .connections */
+#define SIZE_OF_FIRST_VERSION offsetof(struct libxenvchan_stats, yields)
+
 int libxenvchan_stats(struct libxenvchan *ctrl, struct libxenvchan_stats *stats,
 		      size_t size)
 {
@@ -204,13 +207,16 @@ int libxenvchan_stats(struct libxenvchan *ctrl, struct libxenvchan_stats *stats,
 		.events_received = stats_get(&slot->events_received),
 		.waits = stats_get(&slot->waits),
 		.connections = stats_get(&slot->connections),
+		.yields = stats_get(&slot->received.yields) +
+			  stats_get(&slot->sent.yields),
 	};
+	size_t known = size < sizeof(now) ? size : sizeof(now);
 
-	if (size < sizeof(now)) {
+	if (size < SIZE_OF_FIRST_VERSION) {
 		errno = EINVAL;
 		return -1;
 	}
-	memcpy(stats, &now, sizeof(now));
-	memset((char *)stats + sizeof(now), 0, size - sizeof(now));
+	memcpy(stats, &now, known);
+	memset((char *)stats + known, 0, size - known);
 	return 0;
 }

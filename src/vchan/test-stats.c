@@ -172,6 +172,26 @@ static void sleeps_and_spins_of_a_blocked_call(void **state)
 	leave(s, SERVER);
 }
 
+/* Polling is tried thrice, then yielding is: it fails thrice, too. */
+static void a_yield_instead_of_polling_is_counted(void **state)
+{
+	struct libxenvchan *s = serve(0, 0), *c = join();
+
+	fake_host_set_domain(SERVER);
+	s->blocking = 1;
+	libxenvchan_set_spin(s, 1000);
+	libxenvchan_set_timeout(s, 1000000);
+	for (int i = 0; i < 10; i++) {
+		char b;
+
+		assert_int_equal(libxenvchan_read(s, &b, 1), -1);
+		assert_int_equal(errno, ETIMEDOUT);
+	}
+	assert_int_equal(stats_of(s).yields, 3);
+	leave(c, CLIENT);
+	leave(s, SERVER);
+}
+
 static void a_server_counts_its_clients(void **state)
 {
 	struct libxenvchan *s = serve(0, 0);
@@ -201,6 +221,13 @@ static void the_size_says_which_version(void **state)
 	assert_int_equal(errno, EINVAL);
 	assert_int_equal(libxenvchan_stats(s, &stats.known, sizeof(stats)), 0);
 	assert_int_equal(stats.later, 0);
+	/* A program of the first version has no room for more. */
+	stats.known.yields = 7;
+	assert_int_equal(
+		libxenvchan_stats(s, &stats.known,
+				  offsetof(struct libxenvchan_stats, yields)),
+		0);
+	assert_int_equal(stats.known.yields, 7);
 	leave(s, SERVER);
 }
 
@@ -352,6 +379,7 @@ int main(void)
 		T(what_is_moved_in_place_counts_too),
 		T(every_event_is_counted),
 		T(sleeps_and_spins_of_a_blocked_call),
+		T(a_yield_instead_of_polling_is_counted),
 		T(a_server_counts_its_clients),
 		T(the_size_says_which_version),
 		T(others_find_a_slot_for_each_vchan),
