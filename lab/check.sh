@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# check.sh [selftest|fidelity|traffic|ends|channels]... - the tests on a real Xen, in as many
+# check.sh [selftest|fidelity|traffic|ends|channels|life|others]... - the tests on a real Xen, in as many
 # boots as there are names; without a name, all of them. One line "ok", "FAIL" or "skip" a
 # test, the counts at the end. Status 77: this machine cannot run them.
 set -u -o pipefail
@@ -131,6 +131,21 @@ check_channels() {
 	sed 's/^/     /' $logs/channels/measured.txt 2>/dev/null
 }
 
+# channel_life PART: lab/channel-life/PART
+channel_life() {
+	local status=0 part=$1
+	payload "$part" lab/channel-life/lib.sh lab/channel-life/"$part"/* lab/channels/guest/agent \
+		$build/lab/channels/channel-peer $build/test/e2e/channel-front \
+		$build/src/cli/xenchan $build/src/backend/xenchanneld
+	mkdir "$build/payload-$part/lib"
+	ldd $build/src/backend/xenchanneld | awk '/libuv|libcap-ng/ {print $3}' |
+		xargs -I{} cp -L {} "$build/payload-$part/lib/"
+	cp -L $build/src/vchan/libxenvchan.so.4.17 "$build/payload-$part/lib/"
+	boot "$part" -n 2 -u 96 -t 900 || status=$?
+	adopt_results "$part" $status
+	sed 's/^/     /' "$logs/$part/measured.txt" 2>/dev/null
+}
+
 check_selftest() {
 	if lab/selftest.sh -t 400 -o $logs/selftest >$logs/selftest.log 2>&1; then
 		result ok "the lab itself: Xen's vchan, xl's channels"
@@ -154,7 +169,7 @@ main() {
 		meson setup "${again[@]}" -Dsoname=4.17 $build && ninja -C $build \
 			lab/fidelity/fidelity lab/fidelity/fidelity-agent lab/vchan/vchan-peer lab/vchan/vchan-faults \
 			lab/vchan/count-events.so src/vchan/libxenvchan.so.4.17.0 \
-			lab/channels/channel-peer src/cli/xenchan src/backend/xenchanneld
+			lab/channels/channel-peer test/e2e/channel-front src/cli/xenchan src/backend/xenchanneld
 	} >$logs/build.log 2>&1 || {
 		tail -n 30 $logs/build.log
 		result FAIL "build"
@@ -169,6 +184,7 @@ main() {
 		traffic) check_traffic ;;
 		ends) check_ends ;;
 		channels) check_channels ;;
+		life | others) channel_life "$part" ;;
 		*) result FAIL "no part named $part" ;;
 		esac
 	done
