@@ -2,6 +2,7 @@
 #include "guest/endpoint.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -31,6 +32,15 @@ static bool has_slept_since(const struct asleep *then)
 	return measure_sleep().min_ns > then->max_ns;
 }
 
+/* Who ends a service kills all that is in its control group. */
+static void leave_control_group(void)
+{
+	int fd = open("/sys/fs/cgroup/cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, "0", 1) != 1)
+		return; /* then it is killed, and the kernel complains */
+}
+
 /* Nothing but the descriptor, and nothing that could end it by accident. */
 static _Noreturn void hold(int fd)
 {
@@ -39,6 +49,7 @@ static _Noreturn void hold(int fd)
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	setsid();
+	leave_control_group();
 	prctl(PR_SET_NAME, "xenchan-restore");
 	if (chdir("/") || dup2(fd, 0) < 0)
 		_exit(1);
