@@ -69,8 +69,9 @@ static int serve(struct transport *t, const struct hello *hello)
 		struct tally tally;
 		struct job job;
 
-		if (t->get_packet(t, &job, sizeof(job)) ||
-		    job.work == WORK_QUIT)
+		if (t->get_packet(t, &job, sizeof(job)))
+			return 1;
+		if (job.work == WORK_QUIT)
 			return 0;
 		tally = work_do(t, &job, false, NULL);
 		if (t->put_packet(t, &tally, sizeof(tally)))

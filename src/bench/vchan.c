@@ -208,6 +208,24 @@ static struct libxenvchan *join(struct vchan_end *e,
 	}
 }
 
+static void say_why_not(const struct end_setup *setup)
+{
+	const char *why = strerror(errno);
+
+	if (setup->is_server)
+		fprintf(stderr,
+			"xenchan: vchan bench: %s: libxenvchan_server_init: "
+			"domain %d, path %s: %s\n",
+			setup->library, setup->domain, setup->path, why);
+	else
+		fprintf(stderr,
+			"xenchan: vchan bench: %s: no server came within %d s: "
+			"domain %d, path %s: run --serve there, with the same "
+			"-c and -r: %s\n",
+			setup->library, (int)(CONNECT_NS / NS_PER_S),
+			setup->domain, setup->path, why);
+}
+
 int vchan_open(struct transport *t, const struct end_setup *setup)
 {
 	struct vchan_end *e = calloc(1, sizeof(*e));
@@ -219,10 +237,7 @@ int vchan_open(struct transport *t, const struct end_setup *setup)
 					    setup->ring, setup->ring)
 			   : join(e, setup);
 	if (!e->vchan) {
-		fprintf(stderr, "%s, %s: %s\n", setup->library,
-			setup->is_server ? "libxenvchan_server_init"
-					 : "libxenvchan_client_init",
-			strerror(errno));
+		say_why_not(setup);
 		return -1;
 	}
 	e->vchan->blocking = 1;

@@ -65,6 +65,9 @@ int pump_await_client(struct pump *p, int64_t deadline_ns)
 		if (n >= 0)
 			r = take_event(p);
 	}
+	if (!r && libxenvchan_state(p->vchan) == LIBXENVCHAN_GONE &&
+	    libxenvchan_data_ready(p->vchan) <= 0)
+		return PUMP_NO_DOMAIN;
 	return r;
 }
 

@@ -38,6 +38,8 @@ enum pump_result {
 	PUMP_STOPPED,
 	/* The deadline passed before there was a client. */
 	PUMP_NO_CLIENT,
+	/* None will come: its domain is not there, or not any more. */
+	PUMP_NO_DOMAIN,
 	/* The peer closed before it had taken all that was to be sent. */
 	PUMP_UNDELIVERED,
 	/* The peer's process or domain ended without closing, as far as that can
@@ -81,7 +83,7 @@ struct pump {
 
 /*
  * A server's wait for its client, until the deadline. 0: it is there, or was;
- * PUMP_STOPPED, PUMP_NO_CLIENT, or negative errno.
+ * PUMP_STOPPED, PUMP_NO_CLIENT, PUMP_NO_DOMAIN, or negative errno.
  */
 int pump_await_client(struct pump *p, int64_t deadline_ns);
 

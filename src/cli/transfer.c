@@ -66,6 +66,12 @@ static int say_result(struct transfer *t, const struct pump *p, int r)
 				   "within the --timeout: %s",
 				   o->command, o->domain, o->path,
 				   strerror(ETIMEDOUT));
+	case PUMP_NO_DOMAIN:
+		return say_failure("%s: domain %u, path %s: there is no such "
+				   "domain, or it has ended: xl list in "
+				   "domain 0 shows those that are there: %s",
+				   o->command, o->domain, o->path,
+				   strerror(EHOSTDOWN));
 	case PUMP_UNDELIVERED:
 		format_bytes(bytes, sizeof(bytes), p->sent);
 		return say_failure("%s: domain %u, path %s: the peer closed or "

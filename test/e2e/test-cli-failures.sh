@@ -153,7 +153,7 @@ nothing_is_left "nobody came"
 start server 1 listen -d 5 data/a
 wait_for serves data/a
 "$XENHOST" destroy 5
-finish server 1 "or its domain ended"
+finish server 1 "or it has ended"
 nothing_is_left "nobody can come"
 
 # Refused: where this domain may not write, no path, too long a path
@@ -257,7 +257,7 @@ nothing_is_left "at the end"
 start server 1 listen -d 4 data/i
 wait_for serves data/i
 "$XENHOST" destroy 4
-finish server 1 "its domain ended"
+finish server 1 "it has ended"
 nothing_is_left "without a domain"
 
 # Progress and messages, for who wants them
@@ -267,3 +267,6 @@ wait "$(cat client.job)" || fail "with --progress: $?"
 grep -q "received 4 B" client.err || fail "--progress: $(cat client.err)"
 dom 2 "$XENCHAN" vchan connect -d 1 -v -t 0 data/h 2>err && fail "no server"
 equal "lines with --verbose" "$(grep -c client_init err)" 2
+
+# Nobody can come from a domain that is not there.
+run 1 "no such domain" dom 1 "$XENCHAN" vchan listen -d 99 data/nobody </dev/null
