@@ -57,10 +57,31 @@ static void region_release(struct region *region, uint32_t first,
 				   __ATOMIC_RELAXED);
 }
 
+/*
+ * The mapping lies between two pages that fault: what runs over its ends is
+ * noticed here, though on Xen some other memory may follow.
+ */
+static void *reserve(uint32_t count)
+{
+	size_t size = (size_t)(count + 2) << XEN_PAGE_SHIFT;
+	uint8_t *addr =
+		mmap(NULL, size, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return addr == MAP_FAILED ? NULL : addr + XEN_PAGE_SIZE;
+}
+
+static void unreserve_guards(uint8_t *addr, uint32_t count)
+{
+	munmap(addr - XEN_PAGE_SIZE, XEN_PAGE_SIZE);
+	munmap(addr + ((size_t)count << XEN_PAGE_SHIFT), XEN_PAGE_SIZE);
+}
+
 static void region_free(struct region *region)
 {
 	if (!region)
 		return;
+	unreserve_guards(region->addr, region->n_pages);
 	list_remove(&region->link);
 	hv_conn_put(region->conn);
 	free(region);
@@ -78,7 +99,7 @@ static void region_drop(struct region *region)
 
 static void region_abandon(struct region *region)
 {
-	if (region && region->addr)
+	if (region)
 		munmap(region->addr, (size_t)region->n_pages << XEN_PAGE_SHIFT);
 	region_drop(region);
 }
@@ -94,15 +115,15 @@ static int region_new(struct xengntdev_handle *h, uint32_t count,
 
 	if (count == 0 || count > BOARD_N_PAGES * 64u)
 		return -EINVAL;
-	addr = mmap(NULL, (size_t)count << XEN_PAGE_SHIFT, PROT_NONE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (addr == MAP_FAILED)
+	addr = reserve(count);
+	if (!addr)
 		return -errno;
 	region = calloc(1, sizeof(*region) +
 				   max_segments * sizeof(struct segment));
 	r = region ? hv_conn_get(&region->conn) : -ENOMEM;
 	if (r < 0) {
 		munmap(addr, (size_t)count << XEN_PAGE_SHIFT);
+		unreserve_guards(addr, count);
 		free(region);
 		return r;
 	}
