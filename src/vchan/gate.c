@@ -17,7 +17,8 @@ int gate_init(struct gate *g, xenevtchn_handle *event, uint32_t port,
 	*g = (struct gate){ .event = event,
 			    .port = port,
 			    .n_taken = n_taken,
-			    .credit = CREDIT_MAX };
+			    .credit = CREDIT_MAX,
+			    .credit_time = clock_now_ns() };
 	r = pthread_condattr_init(&attr);
 	if (r)
 		return -r;
@@ -120,10 +121,13 @@ static void spend_credit(struct gate *g)
 
 	if (!credit)
 		credit = refill(g, clock_now_ns());
-	if (credit)
+	if (credit) {
 		credit--;
-	else
+	} else {
 		nanosleep(&ms, NULL);
+		/* That time is paid for: it gives no credit, too. */
+		g->credit_time = clock_now_ns();
+	}
 	/* A reset by gate_progress() in between is lost: it comes again. */
 	atomic_store_explicit(&g->credit, credit, memory_order_relaxed);
 }
