@@ -11,26 +11,23 @@
  * tells nothing but that. A last line says how often it lived, and how many
  * events it has sent.
  */
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <xengnttab.h>
 #include <xenstore.h>
 
 #include "base/clock.h"
 #include "liar.h"
+#include "lives.h"
 #include "vchan-names.h"
 #include "victim.h"
 
 #define PAGE 4096u
-#define LEAKED 3 /* exit status */
 
 const char *scene = "a life";
 uint64_t seed;
 
+static bool as_client;
 static const struct attack *only_attack;
 static unsigned long *n_events; /* of all lives */
 
@@ -92,7 +89,9 @@ static bool come_as_client(struct life *f)
 					  number_of(f, "event-channel"));
 	l->port = port > 0 ? (evtchn_port_t)port : 0;
 	l->page->cli_live = 1;
-	l->page->srv_notify = (uint8_t)roll(&l->dice) | VCHAN_NOTIFY_WRITE;
+	l->page->srv_notify = VCHAN_NOTIFY_WRITE;
+	if (!only_attack) /* finished, leaving, marked, ... */
+		l->page->srv_notify |= (uint8_t)roll(&l->dice);
 	liar_notify(l);
 	return true;
 }
@@ -175,7 +174,7 @@ static void change_nodes(struct life *f, struct dice *d)
 static void look_for_secret(const void *memory, size_t size)
 {
 	if (memory && memmem(memory, size, VICTIM_SECRET, 8))
-		_exit(LEAKED);
+		_exit(LIFE_LEAKED);
 }
 
 static void release(struct life *f, void *pages, unsigned int n)
@@ -263,7 +262,7 @@ static void bide_time(struct life *f)
 		;
 }
 
-static int live(bool as_client, uint64_t n)
+static int live(uint64_t n)
 {
 	struct life f = { .hammer.dice.state = dice_state(n) };
 	struct liar *l = &f.hammer;
@@ -286,55 +285,21 @@ static int live(bool as_client, uint64_t n)
 	return 0;
 }
 
-/* Whether standard input is at its end, after at most so long. */
-static bool is_over(int ms)
-{
-	struct pollfd p = { STDIN_FILENO, POLLIN, 0 };
-	char c;
-
-	return poll(&p, 1, ms) > 0 && read(STDIN_FILENO, &c, 1) <= 0;
-}
-
-/* False: that life has found what it must not. */
-static bool live_as_process(bool as_client, uint64_t n)
-{
-	pid_t child = fork();
-	int status, ended = 0;
-
-	expect(child >= 0);
-	if (!child)
-		_exit(live(as_client, n));
-	while (!ended && !is_over(1))
-		ended = waitpid(child, &status, WNOHANG);
-	if (!ended) {
-		kill(child, SIGKILL);
-		waitpid(child, &status, 0);
-	}
-	if (WIFEXITED(status) && WEXITSTATUS(status)) {
-		printf("life %" PRIu64 ": status %d\n", n, WEXITSTATUS(status));
-		return false;
-	}
-	return true;
-}
-
 int main(int argc, char **argv)
 {
 	int64_t start = clock_now_ns();
-	bool good = true;
-	uint64_t n = 0;
-	double s;
+	int status;
 
 	if (argc < 3)
 		return 2;
+	as_client = !strcmp(argv[1], "client");
 	seed = strtoull(argv[2], NULL, 10);
 	only_attack = argc > 3 ? attack_find(argv[3]) : NULL;
 	n_events = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	expect(n_events != MAP_FAILED && (argc == 3 || only_attack));
-	while (good && !is_over(0))
-		good = live_as_process(!strcmp(argv[1], "client"), n++);
-	s = (double)(clock_now_ns() - start) / NS_PER_S;
-	printf("%" PRIu64 " lives, %lu events, %.0f a second\n", n, *n_events,
-	       (double)*n_events / s);
-	return good ? 0 : 1;
+	status = lives_run(live);
+	printf("%lu events, %.0f a second\n", *n_events,
+	       (double)*n_events * NS_PER_S / (double)(clock_now_ns() - start));
+	return status;
 }
