@@ -74,13 +74,14 @@ static void map_rings(struct life *f)
 /* False: there is no server, or not for us. */
 static bool come_as_client(struct life *f)
 {
+	uint32_t ref = number_of(f, "ring-ref");
 	struct liar *l = &f->hammer;
 	int port;
 
 	f->gnttab = xengnttab_open(NULL, 0);
-	l->page = xengnttab_map_grant_ref(f->gnttab, SERVER_ID,
-					  number_of(f, "ring-ref"), 3);
-	if (!l->page)
+	l->page = xengnttab_map_grant_ref(f->gnttab, SERVER_ID, ref, 3);
+	/* By now it may be a ring's page, of the next server. */
+	if (!l->page || ref != number_of(f, "ring-ref"))
 		return false;
 	map_rings(f);
 	l->is_client = true;

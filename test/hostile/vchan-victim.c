@@ -82,8 +82,10 @@ static void expect_liars_bytes(const struct victim *t, const char *data,
 
 static void expect_nothing_of_before(const struct libxenvchan *v)
 {
+	scene = "the rings of a next session";
 	expect_liars_bytes(&victim, v->read.buffer, 1u << v->read.order);
 	expect_liars_bytes(&victim, v->write.buffer, 1u << v->write.order);
+	scene = "a session";
 }
 
 static void count_lines(void)

@@ -82,7 +82,10 @@ static void expect_span(const struct victim *t,
 			continue;
 		expect(base >= from && base < to);
 		expect(span[i].iov_len <= (size_t)(to - base));
-		memset(span[i].iov_base, t->mark, span[i].iov_len);
+		if (ring == &t->v->write)
+			memset(span[i].iov_base, t->mark, span[i].iov_len);
+		else if (t->check_received)
+			t->check_received(t, base, span[i].iov_len);
 	}
 }
 
