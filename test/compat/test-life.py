@@ -166,6 +166,33 @@ def signals(host, pairing, n):
         equal("is_open", end.do("is_open"), "1")
 
 
+def stopped(host, pairing, _n):
+    """SIGSTOP of either end: what waits for it keeps its deadline, where it has
+    one; after SIGCONT both go on as if nothing had been."""
+    server, client = ends = pair(host, pairing)
+    connect(server, client, 4096, 4096)
+    for end in ends:
+        end.do("blocking", 1)
+    for awake, asleep in (ends, reversed(ends)):
+        os.kill(asleep.pid, signal.SIGSTOP)
+        if awake.library == "ours":
+            awake.do("timeout", 50)
+            equal("read", awake.do("read", 1), "-1 ETIMEDOUT")
+            equal("write", awake.do("write", 10000), "4096")
+            equal("send", awake.do("send", 1), "-1 ETIMEDOUT")
+            awake.do("timeout", -1)
+        else:
+            equal("write", awake.do("write", 4096), "4096")
+        equal("is_open", awake.do("is_open"), "1")
+        awake.start("write", 100000)
+        os.kill(asleep.pid, signal.SIGCONT)
+        for n in [4096] + [4000] * 25:
+            equal("recv", asleep.do("recv", n), str(n))
+        equal("write", awake.finish(), "100000")
+        equal("the other way", asleep.do("write", 7), "7")
+        equal("the other way", awake.do("recv", 7), "7")
+
+
 def kill_in_transfer(host, pairing, n):
     """SIGKILL of either end, while both are at work: an error at the other."""
     for i in range(n):
@@ -448,8 +475,8 @@ def cycles(host, pairing, n):
     nothing_is_held(host)
 
 
-CASES = (descriptor, second_client, inheritance, signals, kill_in_transfer,
-         kill_in_setup, kill_client_in_setup, destroy, loopback, extensions,
+CASES = (descriptor, second_client, inheritance, signals, stopped,
+         kill_in_transfer, kill_in_setup, kill_client_in_setup, destroy, loopback, extensions,
          rearm, cycles)
 RANDOM = random.Random()
 

@@ -15,7 +15,8 @@
  *   serve DOMID PATH   offers a vchan, writes into it, closes, for ever
  *   visits MS DOMID PATH   connects and reads until that fails, again and again
  *   handle restart|interrupt   SIGUSR1, with SA_RESTART or without
- *   state, shutdown, rearm    the new calls, where the library has them
+ *   state, shutdown, rearm, timeout MS    the new calls, where the library has
+ *                                         them
  *   page   bytes 20 to 23 of the shared page: liveness and notify bytes
  *   pid
  *   fork   a child that closes the vchan
@@ -57,7 +58,8 @@
 #define NEW_CALLS(X) \
 	X(state)     \
 	X(shutdown)  \
-	X(rearm)
+	X(rearm)     \
+	X(set_timeout)
 
 static struct {
 #define X(name) __typeof__(&libxenvchan_##name) name;
@@ -204,6 +206,12 @@ static void cmd_shutdown(char **args)
 static void cmd_rearm(char **args)
 {
 	answer_result(lib.rearm(v));
+}
+
+static void cmd_timeout(char **args)
+{
+	lib.set_timeout(v, atoll(args[0]) * 1000000);
+	answer("ok");
 }
 
 static void cmd_page(char **args)
@@ -434,6 +442,7 @@ static const struct lockstep_command commands[] = {
 	{ "state", 0, cmd_state },
 	{ "shutdown", 0, cmd_shutdown },
 	{ "rearm", 0, cmd_rearm },
+	{ "timeout", 1, cmd_timeout },
 	{ "page", 0, cmd_page },
 	{ "blocking", 1, cmd_blocking },
 	{ "persist", 1, cmd_persist },

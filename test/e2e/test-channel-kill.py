@@ -9,6 +9,7 @@ sent reaches the guest exactly once as long as something holds its socket.
 import os
 import random
 import signal
+import subprocess
 import threading
 import time
 
@@ -145,8 +146,35 @@ def without_one_clients_come_again_and_miss_nothing(host):
     assert host.read("/local/domain/1/device/console/1/state") == "4"
 
 
+def stopped_daemon_goes_on_as_if_nothing_had_been(host):
+    host.start_daemon()
+    host.create(1)
+    path = host.attach(1, "a")
+    with open(host.dir + "/in", "wb") as stdout:
+        guest = host.front(1, 1, stdin=subprocess.PIPE, stdout=stdout)
+    host.connected(1, 1)
+    client = Client(path)
+    out, into = stream(100000, 4), stream(100000, 5)
+    os.kill(host.daemon_pid(), signal.SIGSTOP)
+    sent = [threading.Thread(target=guest.stdin.write, args=(out,)),
+            threading.Thread(target=client.send, args=(into,))]
+    for thread in sent:
+        thread.start()
+    # The commands do not wait for it.
+    assert [e["name"] for e in host.list(1)] == ["a"]
+    os.kill(host.daemon_pid(), signal.SIGCONT)
+    assert client.receive(len(out)) == out
+    for thread in sent:
+        thread.join()
+    wait_for("all to arrive in the guest", lambda:
+             os.path.getsize(host.dir + "/in") >= len(into))
+    with open(host.dir + "/in", "rb") as f:
+        assert f.read() == into
+
+
 TESTS = [with_a_keeper_clients_stay_and_nothing_is_lost,
-         without_one_clients_come_again_and_miss_nothing]
+         without_one_clients_come_again_and_miss_nothing,
+         stopped_daemon_goes_on_as_if_nothing_had_been]
 
 if __name__ == "__main__":
     run(TESTS)

@@ -211,7 +211,7 @@ static void look_for_others(struct life *f)
 
 static bool await_peer(struct life *f, unsigned int state)
 {
-	int64_t end = clock_now_ns() + 60 * NS_PER_MS;
+	int64_t end = clock_now_ns() + (is_front ? 60 : 400) * NS_PER_MS;
 
 	while (peers_number(f, "state") != state)
 		if (clock_now_ns() > end)
@@ -281,8 +281,9 @@ static void leave(struct life *f)
 
 	if (roll(&f->dice) % 3 == 0)
 		xenevtchn_unbind(f->event, f->port);
+	/* A back end that has closed will be offered a ring again. */
 	if (roll(&f->dice) % 2)
-		put(f, "state", states[roll(&f->dice) % 3]);
+		put(f, "state", is_front ? states[roll(&f->dice) % 3] : "6");
 }
 
 static int live(uint64_t n)
