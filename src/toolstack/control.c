@@ -14,6 +14,16 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 
+/* How long a daemon that is stopped, or hangs, is waited for. */
+#define ANSWER_S 2
+
+static int limit(int fd, int option)
+{
+	struct timeval t = { .tv_sec = ANSWER_S };
+
+	return setsockopt(fd, SOL_SOCKET, option, &t, sizeof(t)) ? -errno : 0;
+}
+
 /* By the directory's descriptor: its path may be too long for a socket's. */
 static int connect_in(const char *run_dir)
 {
@@ -27,7 +37,8 @@ static int connect_in(const char *run_dir)
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s",
 		 dir, CONTROL_SOCKET);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+	if (fd < 0 || limit(fd, SO_SNDTIMEO) ||
+	    connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
 		return -errno;
 	return TAKE_FD(fd);
 }
@@ -95,6 +106,7 @@ int toolstack_list_add_status(struct toolstack_list *list, const char *run_dir)
 
 	if (!in)
 		return fd < 0 ? fd : -ENOMEM;
+	(void)limit(fd, SO_RCVTIMEO);
 	r = -EPROTO; /* unless the end is seen */
 	while (fgets(line, sizeof(line), in)) {
 		char *rest = line, *word;

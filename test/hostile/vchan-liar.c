@@ -207,7 +207,7 @@ static void *hammer(void *arg)
 static void lie_until(struct life *f, int64_t end)
 {
 	struct liar here = f->hammer;
-	bool nodes = f->gntshr && roll(&here.dice) % 3 == 0;
+	bool nodes = f->gntshr && !only_attack && roll(&here.dice) % 3 == 0;
 
 	here.dice.state = f->hammer.dice.state ^ 0x5bd1e995;
 	here.n_events = 0;
