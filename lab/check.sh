@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# check.sh [selftest|fidelity|traffic|ends|channels|life|others]... - the tests on a real Xen, in as many
-# boots as there are names; without a name, all of them. One line "ok", "FAIL" or "skip" a
+# check.sh [selftest|fidelity|traffic|ends|calls|bench|channels|life|others]... - the tests on a
+# real Xen, in as many boots as there are names; without a name, all of them. One line "ok", "FAIL" or "skip" a
 # test, the counts at the end. Status 77: this machine cannot run them.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -117,6 +117,31 @@ check_ends() {
 	cat $logs/ends/{deaths,faults-*}.txt 2>/dev/null | sed 's/^/     /'
 }
 
+check_calls() {
+	local status=0
+	payload calls lab/calls/guest/* $build/lab/calls/{vchan-calls,socket-echo} \
+		$build/lab/vchan/vchan-peer $build/src/cli/xenchan
+	mkdir "$build/payload-calls/ours"
+	cp -L $build/src/vchan/libxenvchan.so.4.17 "$build/payload-calls/ours/"
+	boot calls -n 2 -u 128 -t 900 || status=$?
+	adopt_results calls $status
+	sed 's/^/     /' $logs/calls/measured.txt 2>/dev/null
+}
+
+check_bench() {
+	local status=0
+	payload bench lab/bench/guest/*
+	mkdir "$build"/payload-bench/{bin,bench,ours}
+	cp -L $build/src/cli/xenchan "$build/payload-bench/bin/"
+	cp -L $build/src/bench/xenchan-vchan-bench "$build/payload-bench/bench/"
+	cp -L $build/src/vchan/libxenvchan.so.4.17 "$build/payload-bench/ours/"
+	boot bench -n 2 -u 128 -t 900 || status=$?
+	adopt_results bench $status
+	# Times of an emulator are shown, not judged
+	bench/run --results $logs/bench/64K.json --results $logs/bench/1M.json \
+		T1 T4 T8 T14 2>&1 | sed 's/^/     /'
+}
+
 check_channels() {
 	local status=0
 	payload channels lab/channels/guest/* lab/channels/layout.txt \
@@ -169,13 +194,14 @@ main() {
 		meson setup "${again[@]}" -Dsoname=4.17 $build && ninja -C $build \
 			lab/fidelity/fidelity lab/fidelity/fidelity-agent lab/vchan/vchan-peer lab/vchan/vchan-faults \
 			lab/vchan/count-events.so src/vchan/libxenvchan.so.4.17.0 \
+			lab/calls/vchan-calls lab/calls/socket-echo src/bench/xenchan-vchan-bench \
 			lab/channels/channel-peer test/e2e/channel-front src/cli/xenchan src/backend/xenchanneld
 	} >$logs/build.log 2>&1 || {
 		tail -n 30 $logs/build.log
 		result FAIL "build"
 	}
 
-	[ $# != 0 ] || set -- selftest fidelity traffic ends
+	[ $# != 0 ] || set -- selftest fidelity traffic ends calls bench
 	[ $failed = 0 ] || set --
 	for part; do
 		case $part in
@@ -183,6 +209,8 @@ main() {
 		fidelity) check_fidelity ;;
 		traffic) check_traffic ;;
 		ends) check_ends ;;
+		calls) check_calls ;;
+		bench) check_bench ;;
 		channels) check_channels ;;
 		life | others) channel_life "$part" ;;
 		*) result FAIL "no part named $part" ;;
