@@ -316,28 +316,50 @@ static int run(struct session *s, const struct options *o, int tty)
 	return end_command(&c, say_result(s, r));
 }
 
+static int say_no_tty(const struct session *s, int why, int r)
+{
+	const char *what = why == -EOPNOTSUPP
+				   ? "QEMU serves it, and takes no second "
+				     "front end"
+				   : strerror(-why);
+
+	if (r == -ENOTUNIQ)
+		return say_failure("%s: cannot drive it ourselves (%s), and "
+				   "which of the kernel's terminals it is "
+				   "cannot be told: %sname it by --tty",
+				   s->name, what,
+				   why == -EOPNOTSUPP
+					   ? ""
+					   : "run as root with xen_gntalloc "
+					     "loaded, or ");
+	if (why == -EOPNOTSUPP)
+		return say_failure("%s: QEMU serves it, and the kernel's "
+				   "terminal cannot be opened: %s",
+				   s->name, strerror(-r));
+	return say_failure(
+		"%s: cannot drive it: %s; it wants root, xen_gntalloc "
+		"and xen_evtchn (see xenchan doctor)",
+		s->name, what);
+}
+
 /*
- * The front end could not be ours, for want of rights or of a device: perhaps
- * the kernel's terminal will do. What it cannot do is to be the wrong one.
+ * The front end could not be ours, for want of rights or of a device, or because
+ * of QEMU: perhaps the kernel's terminal will do. What it cannot do is to be the
+ * wrong one.
  */
 static int run_on_kernel_tty(struct session *s, const struct options *o,
 			     int why)
 {
 	_cleanup_close_ int tty = -1;
-	int r = tty_open_kernel("/dev", &s->channels, s->channel->device, &tty);
+	unsigned int device = s->channel->device;
+	struct tty_path path;
+	struct channels all;
+	int r = channels_read(s->xs, &all);
 
 	if (!r)
-		return run(s, o, tty);
-	if (r == -ENOTUNIQ)
-		return say_failure("%s: cannot drive it ourselves (%s), and "
-				   "which of the kernel's terminals it is "
-				   "cannot be told: run as root with "
-				   "xen_gntalloc loaded, or name it by --tty",
-				   s->name, strerror(-why));
-	return say_failure(
-		"%s: cannot drive it: %s; it wants root, xen_gntalloc "
-		"and xen_evtchn (see xenchan doctor)",
-		s->name, strerror(-why));
+		r = tty_open_kernel("/dev", s->sysfs, &all, device, &path,
+				    &tty);
+	return r ? say_no_tty(s, why, r) : run(s, o, tty);
 }
 
 static int run_on_tty(struct session *s, const struct options *o,

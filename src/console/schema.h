@@ -100,6 +100,7 @@ int console_parse_frontend_path(const char *path,
 #define CONSOLE_FE_NAME "name"
 #define CONSOLE_FE_LIMIT "limit"
 #define CONSOLE_FE_TYPE "type"
+#define CONSOLE_TYPE_QEMU "ioemu"
 #define CONSOLE_FE_OUTPUT "output"
 #define CONSOLE_FE_TTY "tty"
 

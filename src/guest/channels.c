@@ -59,6 +59,19 @@ static void backend_key(const struct channel *c, const char *key,
 	strcat(*out, key);
 }
 
+/* libxl says ioemu of every channel; what xenchanneld serves has its mark. */
+static bool is_qemus(struct xs_handle *xs, const struct channel *c)
+{
+	_cleanup_free_ char *mark = NULL;
+	char path[160];
+
+	if (strcmp(c->type, CONSOLE_TYPE_QEMU) != 0)
+		return false;
+	backend_key(c, CONSOLE_BE_OURS, &path);
+	mark = xs_read(xs, XBT_NULL, path, NULL);
+	return !mark;
+}
+
 static void read_backend(struct xs_handle *xs, struct channel *c)
 {
 	struct console_backend_id id;
@@ -71,6 +84,7 @@ static void read_backend(struct xs_handle *xs, struct channel *c)
 		return;
 	c->has_backend = true;
 	c->backend = id.backend;
+	c->is_qemus = is_qemus(xs, c);
 	backend_key(c, CONSOLE_BE_STATE, &path);
 	c->backend_state = read_state(xs, path);
 	backend_key(c, CONSOLE_BE_ONLINE, &path);

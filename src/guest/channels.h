@@ -17,6 +17,11 @@ struct channel {
 	enum console_state state;        /* ours; UNKNOWN: absent or no state */
 	bool has_backend;     /* the nodes name one, and it is of this device */
 	unsigned int backend; /* the domain that serves it */
+	/*
+	 * QEMU serves it, which takes one front end in a channel's life: a
+	 * second one ends it, and with it the guest's other devices.
+	 */
+	bool is_qemus;
 	char backend_path[128];
 	enum console_state backend_state;
 	bool online; /* false: the toolstack is about to remove it */

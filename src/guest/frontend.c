@@ -229,6 +229,20 @@ static int begin_eviction(struct frontend *f, const struct channel *c,
 	return r;
 }
 
+/*
+ * QEMU's: nobody is sent away, only what nobody has is taken. The kernel's
+ * terminal is of use once it is connected.
+ */
+static int step_vacant_qemus(struct frontend *f, const struct channel *c,
+			     enum kernel_hold hold)
+{
+	if (hold != KERNEL_HOLDS && c->state == CONSOLE_STATE_INITIALISING)
+		return is_ready(c) ? offer(f, c) : 0;
+	if (hold == KERNEL_HOLDS && c->state != CONSOLE_STATE_CONNECTED)
+		return 0;
+	return -EOPNOTSUPP;
+}
+
 static int step_vacant(struct frontend *f, const struct channel *c)
 {
 	enum kernel_hold hold = kernel_hold(f->sysfs, f->device);
@@ -245,6 +259,8 @@ static int step_vacant(struct frontend *f, const struct channel *c)
 		look_again_in(f, SYSFS_INTERVAL);
 		return 0;
 	}
+	if (c->is_qemus)
+		return step_vacant_qemus(f, c, hold);
 	if (c->state == CONSOLE_STATE_INITIALISING && hold != KERNEL_HOLDS) {
 		if (is_ready(c))
 			return offer(f, c);
@@ -383,7 +399,8 @@ static int step_closing(struct frontend *f, const struct channel *c)
 	endpoint_deinit(&f->endpoint);
 	enter(f, FRONTEND_CLOSED);
 	/* Fresh for whoever comes next; the backend then goes to 2. */
-	return (unmapped || is_ready(c)) && c->online && c->has_backend
+	return (unmapped || is_ready(c)) && c->online && c->has_backend &&
+			       !c->is_qemus
 		       ? set_state(f, CONSOLE_STATE_INITIALISING)
 		       : 0;
 }

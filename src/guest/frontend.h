@@ -64,7 +64,8 @@ void frontend_free(struct frontend *f);
 /*
  * 0, or negative errno after which only frontend_free() makes sense: of
  * xenstore, of sharing a page (ENOENT: no gntalloc device), of taking the
- * device from the kernel (-EACCES).
+ * device from the kernel (-EACCES). -EOPNOTSUPP: QEMU serves it and somebody
+ * else has it, who may not be sent away; if that is the kernel, it is connected.
  */
 int frontend_step(struct frontend *f);
 

@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "console/schema.h"
 #include "xen/text.h"
 
 #define DRIVER "/bus/xen/drivers/xenconsole"
@@ -70,6 +72,39 @@ enum kernel_hold kernel_hold(const char *sysfs, unsigned int device)
 		return KERNEL_HOLDS;
 	return exists(device_path(&p, sysfs, device, "")) ? KERNEL_FREE
 							  : KERNEL_COMING;
+}
+
+/*
+ * When the driver took the device, as a number that grows; 0: it did not.
+ * Linux: kernfs numbers its inodes in the order in which they are made, and the
+ * driver's link to a device is made when it is bound.
+ */
+static ino_t bound_at(const char *sysfs, unsigned int device)
+{
+	struct sysfs_path p;
+	struct stat st;
+	char link[16];
+
+	snprintf(link, sizeof(link), "/console-%u", device);
+	return lstat(driver_path(&p, sysfs, link), &st) ? 0 : st.st_ino;
+}
+
+int kernel_terminal(const char *sysfs, unsigned int device,
+		    unsigned int *number_r)
+{
+	ino_t last = 0;
+
+	for (unsigned int k = CONSOLE_DEVICE_MIN; k <= CONSOLE_DEVICE_MAX;
+	     k++) {
+		ino_t at = sysfs ? bound_at(sysfs, k) : 0;
+
+		if (k <= device ? at <= last : at && at < last)
+			return -ENOTUNIQ;
+		if (k <= device)
+			last = at;
+	}
+	*number_r = device;
+	return 0;
 }
 
 int kernel_check_release(const char *sysfs)

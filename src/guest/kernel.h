@@ -32,6 +32,16 @@ const char *kernel_sysfs(struct xs_handle *xs);
 /* sysfs may be NULL: KERNEL_NONE. */
 enum kernel_hold kernel_hold(const char *sysfs, unsigned int device);
 
+/*
+ * Which /dev/hvcN the device is. 0; -ENOTUNIQ: that cannot be told.
+ *
+ * The driver gives a device the lowest free number, and 0 is the domain's own
+ * console. So console-K is K, if the driver took console-1 to console-K in this
+ * order, before all others that it has, and has them still.
+ */
+int kernel_terminal(const char *sysfs, unsigned int device,
+		    unsigned int *number_r);
+
 /* Could we take a device away? 0, or negative errno: -EACCES. */
 int kernel_check_release(const char *sysfs);
 

@@ -14,6 +14,7 @@
 #include "guest/tty.h"
 
 #define SLAVES "/dev/pts/"
+#define KERNELS "/dev/hvc"
 
 int pty_open_slave(const struct pty *p, int *fd_r)
 {
@@ -61,22 +62,46 @@ static int make_link(const struct pty *p, const char *dir, const char *link)
 	return 0;
 }
 
-int pty_init(struct pty *p, const char *dir, const char *name)
+static int add_link(struct pty *p, const char *dir, const char *name)
 {
 	char link[PATH_MAX];
 	int r;
 
-	*p = (struct pty){ .master = -1 };
 	if ((size_t)snprintf(link, sizeof(link), "%s/%s", dir, name) >=
 	    sizeof(link))
 		return -ENAMETOOLONG;
+	r = make_link(p, dir, link);
+	if (!r)
+		strcpy(p->link, link);
+	return r;
+}
+
+int pty_init(struct pty *p, const char *dir, const char *name)
+{
+	int r;
+
+	*p = (struct pty){ .master = -1 };
 	r = open_pair(p);
 	if (!r)
-		r = make_link(p, dir, link);
+		r = add_link(p, dir, name);
 	if (r)
 		pty_deinit(p);
+	return r;
+}
+
+int pty_adopt(struct pty *p, const char *dir, const char *name,
+	      const char *terminal, int fd)
+{
+	int r;
+
+	*p = (struct pty){ .master = fd };
+	if ((size_t)snprintf(p->slave, sizeof(p->slave), "%s", terminal) >=
+	    sizeof(p->slave))
+		r = -ENAMETOOLONG;
 	else
-		strcpy(p->link, link);
+		r = add_link(p, dir, name);
+	if (r)
+		pty_deinit(p);
 	return r;
 }
 
@@ -119,7 +144,8 @@ void pty_remove_stale(const char *dir)
 	while ((e = readdir(d))) {
 		if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir,
 				     e->d_name) < sizeof(path) &&
-		    links_to(path, SLAVES, false))
+		    (links_to(path, SLAVES, false) ||
+		     links_to(path, KERNELS, false)))
 			unlink(path);
 	}
 	closedir(d);

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 struct pty {
-	int master;          /* not blocking; -1: none */
+	int master;          /* not blocking; -1: none; or see pty_adopt() */
 	char slave[64];      /* its path */
 	char link[PATH_MAX]; /* "" if there is none */
 };
@@ -20,6 +20,13 @@ struct pty {
  * link. 0; -EEXIST: something that is no link is there; negative errno.
  */
 int pty_init(struct pty *p, const char *dir, const char *name);
+
+/*
+ * The same link to a terminal of somebody else's. Takes over fd, which is that
+ * terminal itself: while it is open, the terminal stays raw.
+ */
+int pty_adopt(struct pty *p, const char *dir, const char *name,
+	      const char *terminal, int fd);
 
 /* Removes the link if it is still ours. May be called twice. */
 void pty_deinit(struct pty *p);

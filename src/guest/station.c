@@ -7,7 +7,9 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
+#include "guest/tty.h"
 
 /* A channel that could not be taken up, or was closed, is tried again. */
 #define RETRY_NS (1 * NS_PER_S)
@@ -134,6 +136,9 @@ static void start_agent(struct station *s)
 	_cleanup_close_ int terminal = -1;
 	int r = agent_check(&s->agent);
 
+	/* The last one may have left the kernel's as it liked it. */
+	if (!r && s->state == STATION_BORROWING)
+		r = pty_reset(&s->pty);
 	if (!r)
 		r = pty_open_slave(&s->pty, &terminal);
 	if (!r)
@@ -149,7 +154,8 @@ static void start_agent(struct station *s)
 
 static bool wants_agent(const struct station *s)
 {
-	return s->state == STATION_SERVING && s->announced && !s->hung_up_ns;
+	return s->state == STATION_BORROWING ||
+	       (s->state == STATION_SERVING && s->announced && !s->hung_up_ns);
 }
 
 void station_check_agent(struct station *s)
@@ -271,12 +277,71 @@ static void follow(struct station *s)
 	}
 }
 
+/*
+ * The kernel's terminal
+ */
+
+static void say_unknown(struct station *s)
+{
+	if (s->last_error != -ENOTUNIQ)
+		s->env->say("%s: QEMU serves it, and which of /dev/hvc* it is "
+			    "cannot be told: left alone",
+			    s->name);
+	s->last_error = -ENOTUNIQ;
+}
+
+static int borrow(struct station *s)
+{
+	_cleanup_close_ int fd = -1;
+	struct tty_path path;
+	struct channels all;
+	int r = channels_read(s->env->xs, &all);
+
+	if (!r)
+		r = tty_open_kernel("/dev", s->env->sysfs, &all, s->device,
+				    &path, &fd);
+	if (r)
+		return r;
+	pty_deinit(&s->pty);
+	r = pty_adopt(&s->pty, s->env->scope.dir, s->name, path.s, TAKE_FD(fd));
+	if (r)
+		return r;
+	frontend_free(s->frontend);
+	s->frontend = NULL;
+	s->state = STATION_BORROWING;
+	s->announced = true;
+	s->last_error = 0;
+	describe(s);
+	s->env->say("%s: open, at %s: QEMU's, by the kernel's %s", s->name,
+		    s->pty.link, path.s);
+	station_check_agent(s);
+	return 0;
+}
+
+static void step_borrowed(struct station *s)
+{
+	struct channel c;
+	int r = channel_read(s->env->xs, s->device, &c);
+
+	if (!r && c.state == CONSOLE_STATE_CONNECTED &&
+	    !strcmp(c.name, s->name)) {
+		station_check_agent(s);
+		return;
+	}
+	s->env->say("%s: closed", s->name);
+	release(s);
+	if (r == -ENOENT)
+		s->retry_ns = 0;
+}
+
 void station_step(struct station *s)
 {
 	enum frontend_phase before;
 	int r = 0;
 
 	agent_poll(&s->agent);
+	if (s->state == STATION_BORROWING)
+		step_borrowed(s);
 	if (s->state == STATION_SERVING)
 		station_check_agent(s);
 	/* Each phase may make the next one due. */
@@ -288,10 +353,14 @@ void station_step(struct station *s)
 		if (!r)
 			follow(s);
 	} while (!r && s->frontend && frontend_phase(s->frontend) != before);
-	if (r) {
+	if (r == -EOPNOTSUPP)
+		r = borrow(s);
+	if (r == -ENOTUNIQ)
+		say_unknown(s);
+	else if (r)
 		say_error(s, "cannot drive it", r);
+	if (r)
 		release(s);
-	}
 }
 
 void station_take_event(struct station *s)
@@ -337,6 +406,8 @@ void station_move(struct station *s)
 void station_close(struct station *s)
 {
 	agent_stop(&s->agent);
+	if (s->state == STATION_BORROWING)
+		release(s);
 	if (s->state == STATION_SERVING) {
 		s->state = STATION_CLOSING;
 		if (frontend_close(s->frontend))

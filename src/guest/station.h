@@ -29,6 +29,11 @@ enum station_state {
 	STATION_SERVING,
 	/* The same, but the front end closes. */
 	STATION_CLOSING,
+	/*
+	 * Lock, terminal and agent, but no front end: QEMU serves the channel,
+	 * and the kernel has it. The terminal is the kernel's.
+	 */
+	STATION_BORROWING,
 	/* Only an agent that has been asked to end. */
 	STATION_ENDING,
 };

@@ -458,6 +458,71 @@ static void without_the_right_to_unbind_the_kernel_keeps_it(void **state)
 	sysfs_deinit(&sys);
 }
 
+static void host_attach_qemus(void)
+{
+	struct xs_permissions reads[] = { { 0, XS_PERM_NONE },
+					  { GUEST, XS_PERM_READ } };
+	struct console_path p;
+
+	host_attach(1, "a");
+	host_put(console_frontend_path(&p, GUEST, 1, CONSOLE_FE_TYPE),
+		 CONSOLE_TYPE_QEMU, reads);
+}
+
+/* QEMU ends if a second front end comes. */
+static void the_kernel_keeps_what_qemu_serves(void **state)
+{
+	_cleanup_frontend_ struct frontend *kernel = NULL, *f = NULL;
+	struct sysfs sys;
+
+	sysfs_init(&sys, true);
+	host_attach_qemus();
+	f = start(1, sys.dir);
+	expect(f, FRONTEND_VACANT, 1);
+	sysfs_bind(&sys);
+	kernel = start(1, NULL);
+	step(kernel);
+	/* Not connected yet: its terminal is of no use. */
+	expect(f, FRONTEND_VACANT, 3);
+	host_connect(1);
+	step(kernel);
+	assert_int_equal(frontend_step(f), -EOPNOTSUPP);
+	assert_int_equal(frontend_close(f), 0);
+	assert_int_equal(host_guest_state(1), 4);
+	sysfs_expect_unbind(&sys, "");
+	host_unmap();
+	sysfs_deinit(&sys);
+}
+
+static void without_a_driver_qemus_is_opened_once(void **state)
+{
+	_cleanup_frontend_ struct frontend *f = NULL, *second = NULL;
+
+	host_attach_qemus();
+	f = open_device(1);
+	assert_int_equal(frontend_close(f), 0);
+	expect(f, FRONTEND_CLOSING, 5);
+	host_unmap();
+	host_set_state(1, CONSOLE_STATE_CLOSED);
+	expect(f, FRONTEND_CLOSED, 5);
+	second = start(1, NULL);
+	assert_int_equal(frontend_step(second), -EOPNOTSUPP);
+	assert_int_equal(host_guest_state(1), 5);
+}
+
+/* libxl's word for the type, but xenchanneld has put its mark. */
+static void what_has_our_mark_is_not_qemus(void **state)
+{
+	_cleanup_frontend_ struct frontend *dead = NULL, *f = NULL;
+
+	host_attach_qemus();
+	host_set(1, CONSOLE_BE_OURS, "");
+	dead = open_device(1);
+	f = start(1, NULL);
+	expect(f, FRONTEND_EVICTING, 5);
+	host_unmap();
+}
+
 /* Each call of the host's fails once: nothing leaks, nothing crashes. */
 static void a_failure_anywhere_leaves_nothing_behind(void **state)
 {
@@ -572,6 +637,9 @@ int main(void)
 		TEST(the_kernel_is_let_to_take_a_new_device_first),
 		TEST(without_the_right_to_unbind_the_kernel_keeps_it),
 		TEST(ports_from_before_a_restore_are_left_to_a_holder),
+		TEST(the_kernel_keeps_what_qemu_serves),
+		TEST(without_a_driver_qemus_is_opened_once),
+		TEST(what_has_our_mark_is_not_qemus),
 		TEST(a_failure_anywhere_leaves_nothing_behind),
 	};
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "guest/kernel.h"
 
 /* Linux: MAX_NR_HVC_CONSOLES is 16, of which hvc_xen reaches eight. */
 #define HVC_LAST 7
@@ -39,22 +40,32 @@ int tty_open(const char *path, int *fd_r)
 	return r;
 }
 
-int tty_open_kernel(const char *dir, const struct channels *all,
-		    unsigned int device, int *fd_r)
+static int open_number(const char *dir, unsigned int number,
+		       struct tty_path *path_r, int *fd_r)
 {
-	char path[256];
+	if ((size_t)snprintf(path_r->s, sizeof(path_r->s), "%s/hvc%u", dir,
+			     number) >= sizeof(path_r->s))
+		return -ENAMETOOLONG;
+	return tty_open(path_r->s, fd_r);
+}
 
+int tty_open_kernel(const char *dir, const char *sysfs,
+		    const struct channels *all, unsigned int device,
+		    struct tty_path *path_r, int *fd_r)
+{
+	unsigned int number;
+
+	if (!kernel_terminal(sysfs, device, &number))
+		return open_number(dir, number, path_r, fd_r);
 	if (all->n != 1)
 		return -ENOTUNIQ;
 	if (all->list[0].device != device ||
 	    all->list[0].state != CONSOLE_STATE_CONNECTED)
 		return -ENODEV;
 	/* hvc0 is the domain's console. A number without a device: ENODEV. */
-	for (unsigned int i = 1; i <= HVC_LAST; i++) {
-		int r;
+	for (number = 1; number <= HVC_LAST; number++) {
+		int r = open_number(dir, number, path_r, fd_r);
 
-		snprintf(path, sizeof(path), "%s/hvc%u", dir, i);
-		r = tty_open(path, fd_r);
 		if (r != -ENODEV && r != -ENOENT)
 			return r;
 	}

@@ -14,13 +14,19 @@ int tty_make_raw(int fd);
  */
 int tty_open(const char *path, int *fd_r);
 
+struct tty_path {
+	char s[64];
+};
+
 /*
- * The kernel's terminal of a channel, opened. Which one it is can be told only
- * if this domain has no other device than that one, and the kernel drives it:
- * of /dev/hvc1 and up, dir/hvcN, exactly one can then be opened. 0; -ENOTUNIQ:
- * there are others; -ENODEV: the kernel does not drive it; negative errno.
+ * The kernel's terminal of a channel, dir/hvcN, opened. Which one it is can be
+ * told if kernel_terminal() knows, or if this domain has no other device than
+ * that one, and the kernel drives it: of dir/hvc1 and up, exactly one can then
+ * be opened. 0; -ENOTUNIQ: it cannot; -ENODEV: the kernel does not drive it;
+ * negative errno.
  */
-int tty_open_kernel(const char *dir, const struct channels *all,
-		    unsigned int device, int *fd_r);
+int tty_open_kernel(const char *dir, const char *sysfs,
+		    const struct channels *all, unsigned int device,
+		    struct tty_path *path_r, int *fd_r);
 
 #endif
