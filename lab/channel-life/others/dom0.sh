@@ -96,7 +96,7 @@ driver_domain_dies() {
 	$XC channel list -d 2 --tsv | grep -q "d.ours.*its backend domain 1 is gone" || rc=1
 	detach 2 d.ours && absent $D/2/device/console/1 && absent /libxl/2/device/console/1 || rc=1
 	xl destroy "$three" && within 60 absent "/libxl/$three" || rc=1
-	lab-run 2 "dd if=/dev/zero of=/tmp/x bs=1M count=20 && rm /tmp/x" >/tmp/t.alive 2>&1 || rc=1
+	lab-run 2 "dd if=/dev/zero of=/tmp/x bs=1M count=8 && rm /tmp/x" >/tmp/t.alive 2>&1 || rc=1
 	# shellcheck disable=SC2016
 	within 60 eval '[ "$(xl list | wc -l)" = 3 ]' || rc=1
 	test_end $rc
