@@ -71,14 +71,9 @@ static const char *state_of(struct libxenvchan *c)
 	return names[libxenvchan_state(c)];
 }
 
-/* The time of day is Xen's, and so the same in all domains. */
 static void print_end(const char *what, struct libxenvchan *c, int error)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	printf("%s ended: %s, %s at %lld.%06ld\n", what, state_of(c),
-	       strerror(error), (long long)t.tv_sec, t.tv_nsec / 1000);
+	printf("%s ended: %s, %s\n", what, state_of(c), strerror(error));
 }
 
 static void say_up(void)
