@@ -201,7 +201,7 @@ main() {
 		result FAIL "build"
 	}
 
-	[ $# != 0 ] || set -- selftest fidelity traffic ends calls
+	[ $# != 0 ] || set -- selftest fidelity traffic ends calls life others
 	[ $failed = 0 ] || set --
 	for part; do
 		case $part in
