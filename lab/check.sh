@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# check.sh [selftest|fidelity|traffic|ends|calls|bench|channels|life|others]... - the tests on a
+# check.sh [selftest|fidelity|traffic|ends|calls|bench|channels|dm|life|others]... - the tests on a
 # real Xen, in as many boots as there are names; without a name, all of them. One line "ok", "FAIL" or "skip" a
 # test, the counts at the end. Status 77: this machine cannot run them.
 set -u -o pipefail
@@ -171,6 +171,28 @@ channel_life() {
 	sed 's/^/     /' "$logs/$part/measured.txt" 2>/dev/null
 }
 
+# The commands of the page, one file each
+migration_steps() {
+	mkdir "$build/payload-dm/admin"
+	awk -v dir="$build/payload-dm/admin" '
+		/^    / { printf "%s\n", substr($0, 5) > sprintf("%s/step-%02d", dir, ++n); next }
+		n { exit n != 5 }' doc/migrating-from-qemu-channels.md ||
+		result FAIL "dm: the page has not five commands"
+}
+
+check_dm() {
+	local status=0
+	payload dm lab/dm/* $build/lab/channels/channel-peer $build/src/cli/xenchan \
+		$build/src/backend/xenchanneld $build/src/dm/xenchan-dm
+	mkdir $build/payload-dm/lib
+	ldd $build/src/{backend/xenchanneld,dm/xenchan-dm} | awk '/libuv|libcap-ng|libjson-c/ {print $3}' |
+		xargs -I{} cp -L {} $build/payload-dm/lib/
+	cp -L $build/src/vchan/libxenvchan.so.4.17 $build/payload-dm/lib/
+	migration_steps
+	boot dm -n 0 -u 128 -t 900 || status=$?
+	adopt_results dm $status
+}
+
 check_selftest() {
 	if lab/selftest.sh -t 400 -o $logs/selftest >$logs/selftest.log 2>&1; then
 		result ok "the lab itself: Xen's vchan, xl's channels"
@@ -195,7 +217,8 @@ main() {
 			lab/fidelity/fidelity lab/fidelity/fidelity-agent lab/vchan/vchan-peer lab/vchan/vchan-faults \
 			lab/vchan/count-events.so src/vchan/libxenvchan.so.4.17.0 \
 			lab/calls/vchan-calls lab/calls/socket-echo src/bench/xenchan-vchan-bench \
-			lab/channels/channel-peer test/e2e/channel-front src/cli/xenchan src/backend/xenchanneld
+			lab/channels/channel-peer test/e2e/channel-front src/cli/xenchan src/backend/xenchanneld \
+			src/dm/xenchan-dm
 	} >$logs/build.log 2>&1 || {
 		tail -n 30 $logs/build.log
 		result FAIL "build"
@@ -212,6 +235,7 @@ main() {
 		calls) check_calls ;;
 		bench) check_bench ;;
 		channels) check_channels ;;
+		dm) check_dm ;;
 		life | others) channel_life "$part" ;;
 		*) result FAIL "no part named $part" ;;
 		esac
