@@ -147,10 +147,17 @@ static void expect_end(struct libxenvchan *v)
 	}
 }
 
-static void serve(int peer)
+/*
+ * Each session has a path of its own: a client that is quick would find the last
+ * session's server, which may not have seen yet that its client has left.
+ */
+static void serve(int peer, int session)
 {
-	struct libxenvchan *v = libxenvchan_server_init(NULL, peer, NAME, 0, 0);
+	char path[64];
+	struct libxenvchan *v;
 
+	snprintf(path, sizeof(path), NAME "/%d", session);
+	v = libxenvchan_server_init(NULL, peer, path, 0, 0);
 	expect(v);
 	v->blocking = 1;
 	receive_all(v, true);
@@ -159,12 +166,13 @@ static void serve(int peer)
 	libxenvchan_close(v);
 }
 
-static void join(int peer)
+static void join(int peer, int session)
 {
 	char path[64];
 	struct libxenvchan *v;
 
-	snprintf(path, sizeof(path), "/local/domain/%d/%s", peer, NAME);
+	snprintf(path, sizeof(path), "/local/domain/%d/" NAME "/%d", peer,
+		 session);
 	v = libxenvchan_connect(NULL, peer, path);
 	expect(v);
 	while (libxenvchan_state(v) == LIBXENVCHAN_CONNECTING)
@@ -186,9 +194,9 @@ int main(int argc, char **argv)
 	interrupt_every_ms();
 	for (int i = 0; i < sessions; i++) {
 		if (!strcmp(argv[1], "server"))
-			serve(atoi(argv[2]));
+			serve(atoi(argv[2]), i);
 		else
-			join(atoi(argv[2]));
+			join(atoi(argv[2]), i);
 	}
 	printf("%s: %ld signals, %lu calls interrupted\n", argv[1],
 	       (long)n_signals, n_interrupted);
