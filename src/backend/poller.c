@@ -15,6 +15,9 @@ static void on_poll(uv_poll_t *handle, int status, int events)
 {
 	struct poller *p = handle->data;
 
+	/* libuv has stopped it: poller_set() is to start it again. */
+	if (status < 0)
+		p->events = 0;
 	p->fn(p->userdata, status < 0 ? 0 : events);
 }
 

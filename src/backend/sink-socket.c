@@ -54,7 +54,9 @@ static bool has_client(const struct socket_sink *s)
 
 /*
  * UV_PRIORITIZED is never reported for itself: a wait for it alone is a wait
- * for the hang-up, which the kernel always reports.
+ * for the hang-up, which the kernel always reports. Without it libuv takes an
+ * error of the socket, as after a client that has not read all, for one of the
+ * descriptor and stops.
  */
 static void update(struct socket_sink *s)
 {
@@ -62,7 +64,7 @@ static void update(struct socket_sink *s)
 
 	if (s->want_read &&
 	    (s->state == CLIENT_OPEN || s->state == CLIENT_GONE))
-		events |= UV_READABLE;
+		events |= UV_READABLE | UV_PRIORITIZED;
 	if (s->want_write && s->state != CLIENT_GONE)
 		events |= UV_WRITABLE;
 	poller_set(s->on_client, events);
