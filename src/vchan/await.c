@@ -172,6 +172,8 @@ static int await(struct vchan *v, const struct direction *d,
 			return r;
 		if (!deadline)
 			deadline = deadline_in(v->timeout_ns);
+		else if (clock_now_ns() >= deadline)
+			return -ETIMEDOUT; /* events without end do not put it off */
 		stats_add(&flow_of(v, d)->sleeps, 1);
 		r = vchan_wait_for_event(v, seen, deadline);
 		if (r)

@@ -106,6 +106,9 @@ static int poll_until(struct vchan *v, int want, int64_t deadline)
 		if (r || found)
 			return r ? r : found;
 		r = vchan_wait_for_anything(v, seen, deadline);
+		/* Events without end do not put it off: one look more. */
+		if (deadline && clock_now_ns() >= deadline)
+			deadline = 0;
 	}
 	return r;
 }

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <unistd.h>
@@ -11,35 +12,16 @@
 
 #include "base/clock.h"
 #include "libxenvchan-ext.h"
-#include "vchan/test-pair.h"
+#include "vchan/test-open.h"
 
 /* A bound against hanging, for a busy machine. */
 #define LONG (INT64_C(60) * 1000000000)
 #define MS INT64_C(1000000)
 
-static struct libxenvchan *server, *client;
-static char in[4096];
-
 static int set_up_alone(void **state)
 {
 	new_world();
 	return 0;
-}
-
-static int set_up(void **state)
-{
-	new_world();
-	server = serve(4096, 2048);
-	client = join();
-	return server && client ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	leave(client, CLIENT);
-	leave(server, SERVER);
-	client = server = NULL;
-	return fake_host_live_total(FAKE_HOST_ANY_DOMAIN) ? -1 : 0;
 }
 
 static bool is_readable(int fd, int timeout_ms)
@@ -391,6 +373,37 @@ static void a_time_out_ends_every_blocking_call(void **state)
 	libxenvchan_set_timeout(server, LIBXENVCHAN_FOREVER);
 }
 
+static atomic_bool flooded_enough;
+
+static void *flood(void *unused)
+{
+	fake_host_set_domain(CLIENT);
+	while (!atomic_load(&flooded_enough))
+		xenevtchn_notify(client->event, client->event_port);
+	return NULL;
+}
+
+/* Before each look there is another event. */
+static void events_without_end_do_not_put_off_a_time_out(void **state)
+{
+	pthread_t t;
+
+	atomic_store(&flooded_enough, false);
+	assert_int_equal(pthread_create(&t, NULL, flood, NULL), 0);
+	fake_host_set_domain(SERVER);
+	assert_int_equal(libxenvchan_poll(server, LIBXENVCHAN_IN, 300 * MS), 0);
+	libxenvchan_set_timeout(server, 300 * MS);
+	server->blocking = 1;
+	errno = 0;
+	assert_int_equal(libxenvchan_read(server, in, 1), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	errno = 0;
+	assert_int_equal(libxenvchan_recv(server, in, 1), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	atomic_store(&flooded_enough, true);
+	assert_int_equal(pthread_join(t, NULL), 0);
+}
+
 static void a_rearmed_server_is_like_new(void **state)
 {
 	for (int i = 0; i < 50; i++) {
@@ -500,6 +513,7 @@ int main(void)
 		A(removed_nodes_look_like_the_end_to_others),
 		T(many_vchans_ask_for_their_peer_as_often_as_one),
 		T(a_time_out_ends_every_blocking_call),
+		T(events_without_end_do_not_put_off_a_time_out),
 		T(a_rearmed_server_is_like_new),
 		T(a_client_that_finds_the_door_closed_never_was_one),
 		T(a_client_that_is_in_sees_no_end_in_a_closed_door),
