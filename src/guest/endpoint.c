@@ -41,6 +41,16 @@ static void leave_control_group(void)
 		return; /* then it is killed, and the kernel complains */
 }
 
+/* A pipe that is held open would keep its reader waiting for ever. */
+static void close_all_but_first(void)
+{
+	/* Linux: since 5.9 */
+	if (!syscall(SYS_close_range, 1, ~0U, 0))
+		return;
+	for (int fd = (int)sysconf(_SC_OPEN_MAX); fd > 0; fd--)
+		close(fd);
+}
+
 /* Nothing but the descriptor, and nothing that could end it by accident. */
 static _Noreturn void hold(int fd)
 {
@@ -53,7 +63,7 @@ static _Noreturn void hold(int fd)
 	prctl(PR_SET_NAME, "xenchan-restore");
 	if (chdir("/") || dup2(fd, 0) < 0)
 		_exit(1);
-	syscall(SYS_close_range, 1, ~0U, 0);
+	close_all_but_first();
 	for (;;)
 		pause();
 }
