@@ -7,12 +7,13 @@ usage: test-channel-liars.py [--seed N] [--seconds S] [--round MS] [ROLE...]
 
 ROLE is daemon or guest: what ours is.
 """
-import argparse
 import os
 import signal
 import subprocess
 import sys
 import time
+
+import rounds
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../e2e")
 # pylint: disable=wrong-import-position
@@ -141,7 +142,7 @@ def guest(host, seed, ms):
         received += len(out)
         n += 1
     serve(host)
-    return (f"guest: {end_liar(liar)}; {n} times, status: times {statuses}, "
+    return (f"{end_liar(liar)}; {n} times, status: times {statuses}, "
             f"{received} bytes\n")
 
 
@@ -163,31 +164,18 @@ def serve(host):
     assert err.count(b"\n") < 200 and b"Sanitizer" not in err, err
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 10**9)
-    parser.add_argument("--seconds", type=float, default=0)
-    parser.add_argument("--round", type=int, default=300)
-    parser.add_argument("roles", nargs="*", metavar="ROLE")
-    args = parser.parse_args()
-    roles = args.roles or ["daemon", "guest"]
-    seed, end, n = args.seed, time.monotonic() + args.seconds, 0
-    print(f"seed {seed}", flush=True)
-    while n < len(roles) or time.monotonic() < end:
-        role, host = roles[n % len(roles)], Host()
-        try:
-            said = {"daemon": daemon, "guest": guest}[role](host, seed,
-                                                            args.round)
-            assert "Sanitizer" not in host.log()
-        except BaseException:
-            print(f"FAIL: --seed {seed} {role}; the daemon said:\n"
-                  f"{host.log()[-4000:]}", flush=True)
-            raise
-        finally:
-            host.close()
-        print(f"seed {seed}, {said}", end="", flush=True)
-        seed, n = seed + 1000, n + 1
+def play(role, seed, n):
+    host = Host()
+    try:
+        said = {"daemon": daemon, "guest": guest}[role](host, seed, n)
+        assert "Sanitizer" not in host.log()
+        return said
+    except BaseException:
+        print(f"the daemon said:\n{host.log()[-4000:]}", flush=True)
+        raise
+    finally:
+        host.close()
 
 
 if __name__ == "__main__":
-    main()
+    rounds.run(__doc__, ["daemon", "guest"], 1000, play)

@@ -11,13 +11,13 @@ usage: test-vchan-liars.py [--seed N] [--seconds S] [--round MS] [ROLE...]
 ROLE is server, client (what ours is), server-flood or client-flood. To repeat
 what a failure names: --seed with that round's seed, the ROLE, and --seconds 1.
 """
-import argparse
 import json
 import os
 import shutil
 import subprocess
 import tempfile
-import time
+
+import rounds
 
 XENHOST = os.environ["XENHOST"]
 VICTIM = os.environ["VCHAN_VICTIM"]
@@ -94,26 +94,6 @@ class Round:
                     held["ports"]), held
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 10**9)
-    parser.add_argument("--seconds", type=float, default=0)
-    parser.add_argument("--round", type=int, default=300)
-    parser.add_argument("roles", nargs="*", metavar="ROLE")
-    args = parser.parse_args()
-    roles = args.roles or ["server", "client", "server-flood", "client-flood"]
-    seed, end, n = args.seed, time.monotonic() + args.seconds, 0
-    print(f"seed {seed}", flush=True)
-    while n < len(roles) or time.monotonic() < end:
-        role = roles[n % len(roles)]
-        try:
-            said = Round(seed, role, args.round).run()
-        except BaseException:
-            print(f"FAIL: --seed {seed} {role}", flush=True)
-            raise
-        print(f"{role}, seed {seed}: {said}", end="", flush=True)
-        seed, n = seed + 100, n + 1
-
-
 if __name__ == "__main__":
-    main()
+    rounds.run(__doc__, ["server", "client", "server-flood", "client-flood"], 100,
+               lambda role, seed, n: Round(seed, role, n).run())
