@@ -127,8 +127,7 @@ struct libxenvchan_stats {
 	uint64_t events_received; /* of both directions: they share them */
 	uint64_t waits;       /* by libxenvchan_wait() and libxenvchan_poll() */
 	uint64_t connections; /* a server: how many clients it has seen */
-	uint64_t
-		yields; /* by sched_yield(2) before a sleep, of both directions */
+	uint64_t yields;      /* of the CPU before a sleep, both directions */
 };
 
 /*
