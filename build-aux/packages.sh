@@ -32,6 +32,8 @@ packages() {
 	test      libxenmisc4.17        Debian's libxenvchan, to compare with
 	test      xen-utils-4.17        Debian's vchan-socket-proxy, run unmodified
 	test      gnuplot-nox           plots of xenchan vchan bench
+	fuzz      clang                 compiles the targets of fuzz/run
+	fuzz      libclang-rt-14-dev    libFuzzer and its sanitizers
 	cross-arm64 gcc-aarch64-linux-gnu  compiles for it
 	cross-arm64 g++-aarch64-linux-gnu  the public header in C++
 	cross-arm64 qemu-user-static    runs its unit tests
