@@ -214,21 +214,18 @@ int cmd_up(struct cli *cli, int argc, char **argv)
 	return cli_start_host(cli, foreground);
 }
 
-/* The end of its connection, and then of its lock, is the host's end. */
-static int wait_until_down(const struct cli *cli, int fd)
+/*
+ * The end of its connection, and then of its lock, is the host's end. The lock was
+ * opened while the host was there: its name goes before the directory does.
+ */
+static int wait_until_down(int fd, int lock_fd)
 {
 	static struct ctl_reply reply;
-	char path[CLI_MAX_PATH];
-	int lock_fd;
 
 	while (read(fd, &reply, sizeof(reply)) > 0)
 		;
-	file_path(cli, "lock", path);
-	lock_fd = open(path, O_RDWR | O_CLOEXEC);
-	if (lock_fd >= 0) {
+	if (lock_fd >= 0)
 		flock(lock_fd, LOCK_EX);
-		close(lock_fd);
-	}
 	return EXIT_DONE;
 }
 
@@ -242,11 +239,14 @@ int cmd_down(struct cli *cli, int argc, char **argv)
 
 	if (argc != 1)
 		return cli_misused(cli, "takes no arguments");
+	file_path(cli, "lock", path);
 	r = ctl_connect(cli->dir, &fd);
 	if (r == 0) {
+		_cleanup_close_ int held_fd = open(path, O_RDWR | O_CLOEXEC);
+
 		r = ctl_call(fd, words, &reply);
 		if (r == 0)
-			return wait_until_down(cli, fd);
+			return wait_until_down(fd, held_fd);
 	}
 	if (access(cli->dir, F_OK) < 0)
 		return EXIT_DONE; /* it is down */
@@ -254,7 +254,6 @@ int cmd_down(struct cli *cli, int argc, char **argv)
 		return cli_failed(cli, "the host in %s: %s", cli->dir,
 				  strerror(-r));
 	/* A host that was killed: what it left goes, if it is a host's. */
-	file_path(cli, "lock", path);
 	if (access(path, F_OK) < 0 || take_lock(cli, &lock_fd) < 0)
 		return EXIT_DONE;
 	remove_files(cli);
