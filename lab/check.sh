@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# check.sh [selftest|fidelity|traffic|ends|calls|bench|channels|dm|life|others]... - the tests on a
-# real Xen, in as many boots as there are names; without a name, all of them. One line "ok", "FAIL" or "skip" a
-# test, the counts at the end. Status 77: this machine cannot run them.
+# check.sh [selftest|fidelity|traffic|ends|calls|bench|channels|channel-ends|dm|life|others]...
+# - the tests on a real Xen, in as many boots as there are names; without a name, those of the
+# default. One line "ok", "FAIL" or "skip" a test, the counts at the end. Status 77: this
+# machine cannot run them.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 build=./build-check/lab
@@ -70,24 +71,23 @@ vchan() {
 	mkdir "$build/payload-$part/ours"
 	cp -L $build/src/vchan/libxenvchan.so.4.17 "$build/payload-$part/ours/"
 	echo "$part" >"$build/payload-$part/part"
-	admin_steps "$part"
+	steps_of doc/admin.md "$build/payload-$part/admin"
+	cp -L $build/src/cli/xenchan "$build/payload-$part/admin/"
 	boot "$part" -n 2 -u 128 -t 900 || status=$?
 	adopt_results "$part" $status
 }
 
-# The commands of doc/admin.md, one file a block; its first line says where it runs
-admin_steps() {
-	local dir=$build/payload-$1/admin
-	mkdir "$dir"
-	cp -L $build/src/cli/xenchan "$dir/"
-	awk -v dir="$dir" '
+# steps_of FILE DIR: the commands in it, one file a block; its first line says where it runs
+steps_of() {
+	mkdir "$2"
+	awk -v dir="$2" '
 		/^```$/ { file = "" }
 		file { print >file }
 		/^```sh / {
 			file = sprintf("%s/step-%02d", dir, ++n)
 			sub(/^```sh/, "#")
 			print >file
-		}' doc/admin.md
+		}' "$1"
 }
 
 # Calls a message, of 200; as in doc/performance.md
@@ -142,18 +142,21 @@ check_bench() {
 		T1 T4 T8 T14 2>&1 | sed 's/^/     /'
 }
 
-check_channels() {
-	local status=0
-	payload channels lab/channels/guest/* lab/channels/layout.txt \
+# channels PART: what lab/channels/guest/dom0.sh has under that name
+channels() {
+	local status=0 part=$1
+	payload "$part" lab/channels/guest/* lab/channels/layout.txt \
 		$build/lab/channels/channel-peer $build/src/cli/xenchan $build/src/backend/xenchanneld
-	mkdir $build/payload-channels/lib
+	echo "$part" >"$build/payload-$part/part"
+	mkdir "$build/payload-$part/lib"
 	# What xenchanneld needs that dom0 does not have; the guests' xenchan needs ours alone
 	ldd $build/src/backend/xenchanneld | awk '/libuv|libcap-ng/ {print $3}' |
-		xargs -I{} cp -L {} $build/payload-channels/lib/
-	cp -L $build/src/vchan/libxenvchan.so.4.17 $build/payload-channels/lib/
-	boot channels -n 2 -u 128 -t 420 || status=$?
-	adopt_results channels $status
-	sed 's/^/     /' $logs/channels/measured.txt 2>/dev/null
+		xargs -I{} cp -L {} "$build/payload-$part/lib/"
+	cp -L $build/src/vchan/libxenvchan.so.4.17 "$build/payload-$part/lib/"
+	steps_of doc/admin-channels.md "$build/payload-$part/admin"
+	boot "$part" -n 2 -u 128 -t 900 || status=$?
+	adopt_results "$part" $status
+	sed 's/^/     /' "$logs/$part/measured.txt" 2>/dev/null
 }
 
 # channel_life PART: lab/channel-life/PART
@@ -234,7 +237,7 @@ main() {
 		ends) check_ends ;;
 		calls) check_calls ;;
 		bench) check_bench ;;
-		channels) check_channels ;;
+		channels | channel-ends) channels "$part" ;;
 		dm) check_dm ;;
 		life | others) channel_life "$part" ;;
 		*) result FAIL "no part named $part" ;;

@@ -228,7 +228,7 @@ static int pour(uint64_t total)
 static int ticks(double seconds)
 {
 	double end = now() + seconds, worst = 0;
-	unsigned int n = 0;
+	unsigned int n = 0, n_late = 0;
 
 	for (double due = now(); due < end; n++) {
 		double late;
@@ -238,10 +238,12 @@ static int ticks(double seconds)
 			nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
 		late = now() - due;
 		worst = late > worst ? late : worst;
+		n_late += late > 0.02;
 		if (late > 0.01)
 			due = now();
 	}
-	printf("%u ticks, the worst %.0f ms late\n", n, worst * 1000);
+	printf("%u ticks, %u more than 20 ms late, the worst %.0f ms late\n", n,
+	       n_late, worst * 1000);
 	return 0;
 }
 
