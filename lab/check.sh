@@ -145,7 +145,7 @@ check_bench() {
 # channels PART: what lab/channels/guest/dom0.sh has under that name
 channels() {
 	local status=0 part=$1
-	payload "$part" lab/channels/guest/* lab/channels/layout.txt \
+	payload "$part" lab/channels/lib.sh lab/channels/guest/* lab/channels/layout.txt \
 		$build/lab/channels/channel-peer $build/src/cli/xenchan $build/src/backend/xenchanneld
 	echo "$part" >"$build/payload-$part/part"
 	mkdir "$build/payload-$part/lib"
@@ -162,7 +162,7 @@ channels() {
 # channel_life PART: lab/channel-life/PART
 channel_life() {
 	local status=0 part=$1
-	payload "$part" lab/channel-life/lib.sh lab/channel-life/"$part"/* lab/channels/guest/agent \
+	payload "$part" lab/channels/lib.sh lab/channel-life/"$part"/* lab/channels/guest/agent \
 		$build/lab/channels/channel-peer $build/test/e2e/channel-front \
 		$build/src/cli/xenchan $build/src/backend/xenchanneld
 	mkdir "$build/payload-$part/lib"

@@ -4,7 +4,7 @@
 # no driver. domU 1 uses the kernel's driver, domU 2 our own side.
 # shellcheck disable=SC2034 # part: lib.sh's
 part=life
-# shellcheck source=lab/channel-life/lib.sh
+# shellcheck source=lab/channels/lib.sh
 . /payload/lib.sh
 
 autopsy() {

@@ -5,7 +5,7 @@
 # no driver of consoles.
 # shellcheck disable=SC2034 # part: lib.sh's
 part=others
-# shellcheck source=lab/channel-life/lib.sh
+# shellcheck source=lab/channels/lib.sh
 . /payload/lib.sh
 
 autopsy() {

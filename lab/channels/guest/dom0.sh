@@ -3,68 +3,25 @@
 # Channels of Linux guests, served by xenchanneld: through the guests' own side of ours,
 # and through the kernel's driver. One line "ok NAME" or "FAIL NAME" a test; the file
 # "part" says which. lab-run's commands stand in single quotes: none inside them.
-XC=/payload/xenchan
-D=/local/domain
-export LAB_RUN_LIMIT=120
+# shellcheck disable=SC2034,SC2119 # part is lib.sh's; test_end takes nothing, too
+part=$(cat /payload/part)
+# shellcheck source=lab/channels/lib.sh
+. /payload/lib.sh
 
-test_begin() {
-	name=$*
-	echo "# begin $name"
-	rm -f /tmp/t.*
-	started=$(cut -d. -f1 /proc/uptime)
+# shellcheck disable=SC2317 # called by test_end
+autopsy() {
+	tail -n 8 /out/daemon.log
+	LAB_RUN_LIMIT=10 lab-run 2 "tail -n 8 /tmp/serve.log; ls /sys/bus/xen/drivers/xenconsole; /payload/xenchan channel names"
 }
-test_end() {
-	took=$(($(cut -d. -f1 /proc/uptime) - started))
-	if [ ! -e /tmp/t.bad ]; then
-		echo "ok channels: $name ($took s)"
-	else
-		echo "FAIL channels: $name ($took s)"
-		{
-			tail -n 5 /tmp/t.*
-			$XC channel list
-			tail -n 8 /out/daemon.log
-			LAB_RUN_LIMIT=10 lab-run 2 "tail -n 8 /tmp/serve.log; ls /sys/bus/xen/drivers/xenconsole; /payload/xenchan channel names"
-		} 2>&1 | sed 's/^/  | /'
-		failed=1
-	fi
-}
-bad() { # bad WHAT: this one has failed, but goes on
-	echo "  | $*" | tee -a /tmp/t.bad
-}
-measured() { echo "$*" | tee -a /out/measured.txt; }
-
-# within SECONDS COMMAND...: until it succeeds
-within() {
-	end=$(($(cut -d. -f1 /proc/uptime) + $1))
-	shift
-	until "$@"; do
-		[ "$(cut -d. -f1 /proc/uptime)" -lt $end ] || return 1
-		sleep 0.5
-	done 2>/dev/null
-}
-absent() { ! xenstore-ls "$1" >/dev/null 2>&1; }
-# shellcheck disable=SC2317 # called by within
-is() { [ "$(xenstore-read "$1" 2>/dev/null)" = "$2" ]; }
 connected() { # connected DOMID DEVICE
 	within 60 is "$D/0/backend/console/$1/$2/state" 4 &&
 		within 60 is "$D/$1/device/console/$2/state" 4
 }
 
-# attach DOMID NAME [OPTION...]: a socket
-attach() {
-	d=$1 n=$2
-	shift 2
-	$XC channel attach -d "$d" "$n" --socket "/run/$d-$n" "$@" >>/tmp/t.attach 2>&1
-}
-detach() { $XC channel detach -t 60 -d "$1" "$2" >>/tmp/t.detach 2>&1; }
 # The channels' column of the list: 2 the device, 3 the name
 column() { $XC channel list -d "$1" --tsv | tail -n +2 | cut -f "$2"; }
 device() { $XC channel list -d "$1" --tsv | grep "	$2	" | cut -f 2; }
 
-# The guest's end is held by a process of ours for as long as the channel is there
-opened() { # opened DOMID NAME
-	LAB_RUN_LIMIT=900 lab-run "$1" "cd /payload; ./xenchan channel open -t 60 $2 --exec ./agent" >>/out/open.log 2>&1 &
-}
 ping() { # ping DOMID NAME BYTES [GREETING]
 	./channel-peer ping "/run/$1-$2" "$3" ${4:+"$4"} >"/tmp/t.$1-$2" 2>&1
 }
@@ -363,8 +320,8 @@ destroyed() {
 
 dmesg -n 1
 cd /payload || exit
-failed=0 keeper=
-case $(cat part) in
+keeper=
+case $part in
 channels)
 	before_boot
 	each_name

@@ -13,9 +13,12 @@ test_begin() {
 	rm -f /tmp/t.*
 	started=$(seconds)
 }
-test_end() { # test_end STATUS
+bad() { # bad WHAT: this one has failed, but goes on
+	echo "  | $*" | tee -a /tmp/t.bad
+}
+test_end() { # test_end [STATUS]: 0 and nothing bad
 	took=$(($(seconds) - started))
-	if [ "$1" = 0 ]; then
+	if [ "${1:-0}" = 0 ] && [ ! -e /tmp/t.bad ]; then
 		echo "ok $part: $name ($took s)"
 	else
 		echo "FAIL $part: $name ($took s)"
@@ -46,7 +49,7 @@ attach() {
 	shift 2
 	$XC channel attach -d "$d" "$n" --socket "/run/$d-$n" "$@" >>/tmp/t.attach 2>&1
 }
-detach() { $XC channel detach -d "$1" "$2" >>/tmp/t.detach 2>&1; }
+detach() { $XC channel detach -t 60 -d "$1" "$2" >>/tmp/t.detach 2>&1; }
 
 # The guest's end is held by a process of ours for as long as the channel is there
 opened() { # opened DOMID NAME
