@@ -36,15 +36,14 @@ static int tx_start(struct vchan *v, enum vchan_state state)
 /*
  * A peer that sleeps is woken at the first piece of a large transfer, and needs
  * as long to wake up as we to copy some more; it may fall asleep again, and is
- * woken every eighth of the ring. Not so where polling has been found useless.
- * There both ends may share one processor: each event would only take it away
- * from us, for one more piece.
+ * woken every eighth of the ring. Not so where both ends share one processor: each
+ * event would only take it away from us, for one more piece.
  */
 static bool tells_early(const struct vchan *v, const struct spin *s,
 			const struct bytering *r, uint32_t *untold,
 			uint32_t piece)
 {
-	if (v->spin_ns > 0 && spin_is_off(s))
+	if (v->spin_ns > 0 && spin_shares_cpu(s))
 		return false;
 	*untold += piece;
 	if (*untold < r->size / 8)

@@ -127,3 +127,8 @@ void spin_yield_end(struct spin *s, bool came, int64_t ns)
 	else if (s->yield.failures < YIELD_FAILURES_MAX + YIELD_SHIFT_MAX)
 		s->yield.failures++;
 }
+
+bool spin_shares_cpu(const struct spin *s)
+{
+	return spin_is_off(s) && s->yield.failures < YIELD_FAILURES_MAX;
+}

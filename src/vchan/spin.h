@@ -75,4 +75,11 @@ bool spin_may_yield(struct spin *s, int64_t limit_ns);
 /* came: whether what was waited for did; ns: how long the CPU was away. */
 void spin_yield_end(struct spin *s, bool came, int64_t ns);
 
+/*
+ * Whether the peer is likely to run on this very CPU: polling is of no use, and giving the
+ * CPU away has not been found to be of none. A peer on another CPU that takes longer to wake
+ * up than we poll fails both.
+ */
+bool spin_shares_cpu(const struct spin *s);
+
 #endif

@@ -152,6 +152,20 @@ static void a_cpu_that_others_take_is_given_away_ever_more_rarely(void **state)
 	assert_true(spin_may_yield(&s, LIMIT));
 }
 
+static void a_peer_for_which_neither_helps_is_on_another_cpu(void **state)
+{
+	struct spin s = { 0 };
+
+	assert_false(spin_shares_cpu(&s));
+	s = useless();
+	assert_true(spin_shares_cpu(&s));
+	for (int i = 0; i < 3; i++)
+		spin_yield_end(&s, false, SOON);
+	assert_false(spin_shares_cpu(&s));
+	spin_yield_end(&s, true, SOON);
+	assert_true(spin_shares_cpu(&s));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +179,8 @@ int main(void)
 			while_giving_the_cpu_away_helps_nothing_is_polled),
 		cmocka_unit_test(
 			a_cpu_that_others_take_is_given_away_ever_more_rarely),
+		cmocka_unit_test(
+			a_peer_for_which_neither_helps_is_on_another_cpu),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
