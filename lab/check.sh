@@ -227,7 +227,7 @@ main() {
 		result FAIL "build"
 	}
 
-	[ $# != 0 ] || set -- selftest fidelity traffic ends calls life others
+	[ $# != 0 ] || set -- selftest fidelity traffic ends calls bench channels channel-ends life others
 	[ $failed = 0 ] || set --
 	for part; do
 		case $part in

@@ -6,7 +6,7 @@
 for d in 1 2; do lab-wait $d data/boot >/dev/null || exit 1; done
 # What the contenders' rings of 1 MiB take at once, and a processor at a time each
 lab-run 1 "echo 4096 >/sys/module/xen_gntalloc/parameters/limit"
-export LAB_RUN_LIMIT=600
+export LAB_RUN_LIMIT=300
 run() { lab-run "$1" "cd /payload; export LD_LIBRARY_PATH=/payload/ours; $2"; }
 who="-c /lib/x86_64-linux-gnu/libxenvchan.so.4.17,ours,ours@0"
 
