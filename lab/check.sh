@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# check.sh [selftest|fidelity|traffic|ends|calls|bench|channels|channel-ends|dm|life|others]...
+# check.sh [selftest|fidelity|traffic|ends|calls|bench|channels|channel-stall|channel-ends|life|others|dm]...
 # - the tests on a real Xen, in as many boots as there are names; without a name, those of the
 # default. One line "ok", "FAIL" or "skip" a test, the counts at the end. Status 77: this
 # machine cannot run them.
@@ -142,9 +142,10 @@ check_bench() {
 		T1 T4 T8 T14 2>&1 | sed 's/^/     /'
 }
 
-# channels PART: what lab/channels/guest/dom0.sh has under that name
+# channels PART [OPTION...]: what lab/channels/guest/dom0.sh has under that name
 channels() {
 	local status=0 part=$1
+	shift
 	payload "$part" lab/channels/lib.sh lab/channels/guest/* lab/channels/layout.txt \
 		$build/lab/channels/channel-peer $build/src/cli/xenchan $build/src/backend/xenchanneld
 	echo "$part" >"$build/payload-$part/part"
@@ -154,7 +155,7 @@ channels() {
 		xargs -I{} cp -L {} "$build/payload-$part/lib/"
 	cp -L $build/src/vchan/libxenvchan.so.4.17 "$build/payload-$part/lib/"
 	steps_of doc/admin-channels.md "$build/payload-$part/admin"
-	boot "$part" -n 2 -u 128 -t 900 || status=$?
+	boot "$part" "$@" -n 2 -u 128 -t 900 || status=$?
 	adopt_results "$part" $status
 	sed 's/^/     /' "$logs/$part/measured.txt" 2>/dev/null
 }
@@ -185,7 +186,7 @@ migration_steps() {
 
 check_dm() {
 	local status=0
-	payload dm lab/dm/* $build/lab/channels/channel-peer $build/src/cli/xenchan \
+	payload dm lab/dm/* "$(command -v script)" $build/lab/channels/channel-peer $build/src/cli/xenchan \
 		$build/src/backend/xenchanneld $build/src/dm/xenchan-dm
 	mkdir $build/payload-dm/lib
 	ldd $build/src/{backend/xenchanneld,dm/xenchan-dm} | awk '/libuv|libcap-ng|libjson-c/ {print $3}' |
@@ -227,7 +228,7 @@ main() {
 		result FAIL "build"
 	}
 
-	[ $# != 0 ] || set -- selftest fidelity traffic ends calls bench channels channel-ends life others
+	[ $# != 0 ] || set -- selftest fidelity traffic ends calls bench channels channel-stall channel-ends life others dm
 	[ $failed = 0 ] || set --
 	for part; do
 		case $part in
@@ -238,6 +239,7 @@ main() {
 		calls) check_calls ;;
 		bench) check_bench ;;
 		channels | channel-ends) channels "$part" ;;
+		channel-stall) channels "$part" -i ;;
 		dm) check_dm ;;
 		life | others) channel_life "$part" ;;
 		*) result FAIL "no part named $part" ;;

@@ -170,8 +170,8 @@ detached() {
 
 # A client that does not read: socket and spool take some 280 KB, then the guest waits. With
 # our front end a program sleeps. With the kernel's driver, and no client at all for 15 s, a
-# vCPU spins with interrupts off. That the guest stands still is the failure; how late its
-# timer is on processors that are emulated and shared is shown.
+# vCPU spins with interrupts off. On clocks that count instructions: how late a timer is
+# does not depend on how busy the machine is that emulates all this.
 stalled() {
 	test_begin "a client that does not read for 30 s while the guest writes 1 MiB"
 	measured "at rest: $(lab-run 1 "cd /payload; ./channel-peer ticks 5")"
@@ -187,7 +187,7 @@ stalled() {
 	wait $writer || bad "the guest's end"
 	measured "all 1 MiB after the stall: $(cat /tmp/t.ours)"
 	late=$(sed -n 's/.*worst \([0-9]*\) ms.*/\1/p' /tmp/t.ticks-ours)
-	[ "${late:-99999}" -lt 8000 ] || bad "the guest stood still"
+	[ "${late:-99999}" -lt 20 ] || bad "the guest's timer was late"
 	test_end
 }
 stalled_kernel() {
@@ -338,10 +338,15 @@ channels)
 	layout
 	detached
 	;;
-channel-ends)
+channel-stall)
 	start_daemon
 	booted
 	stalled
+	kill $keeper
+	;;
+channel-ends)
+	start_daemon
+	booted
 	console
 	of_xl
 	administered
