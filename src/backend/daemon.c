@@ -89,7 +89,7 @@ static int open_run_dir(struct daemon *d, const char *path)
 
 static int say(int r, const char *what, const char *path)
 {
-	if (r == -EWOULDBLOCK)
+	if (r == -EWOULDBLOCK && path)
 		log_error("another xenchanneld runs in %s", path);
 	else if (r == -EPERM && path)
 		log_error("%s: it has to be this user's, and nobody else may "
