@@ -250,7 +250,7 @@ static void exchange(unsigned int end, unsigned int n_out, unsigned int n_in)
 
 		at_loop_head(v, in, out);
 		if (out < n_out) {
-			fill(data, out, n_out - out);
+			fill(data, out, sizeof(data));
 			w = libxenvchan_write(v, data, n_out - out);
 			expect(w >= 0, "a write failed");
 			out += (unsigned int)w;

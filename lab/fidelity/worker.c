@@ -226,7 +226,8 @@ static void run_repeat(struct handles *h, int argc, char **argv)
 		result[0] = exported[0] = 0;
 		run_op(h, argc - 2, args);
 		if (strcmp(result, "ok"))
-			snprintf(last, sizeof last, "%s", result);
+			snprintf(last, sizeof last, "%.*s",
+				 (int)sizeof last - 1, result);
 	}
 	result[0] = exported[0] = 0;
 	if (*last)

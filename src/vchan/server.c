@@ -72,7 +72,8 @@ static int share_ring(struct vchan *v, unsigned int order, unsigned int *n_refs,
 	*pages = p;
 	shm_zero(p, (size_t)1 << order);
 	for (unsigned int i = 0; i < n; i++)
-		shm_store_u32(&v->page->grants[(*n_refs)++], refs[i]);
+		shm_store_u32(&v->page->grants[*n_refs + i], refs[i]);
+	*n_refs += n;
 	return 0;
 }
 

@@ -97,7 +97,7 @@ static int receive_all(struct libxenvchan *v, uint64_t bytes)
 			if (buf[i] == pattern(done + i, !is_server))
 				continue;
 			fprintf(stderr, "wrong byte at %llu\n",
-				(unsigned long long)(done + i));
+				(unsigned long long)done + (unsigned int)i);
 			return 1;
 		}
 		done += n;
