@@ -32,6 +32,10 @@ packages() {
 	test      libxenmisc4.17        Debian's libxenvchan, to compare with
 	test      xen-utils-4.17        Debian's vchan-socket-proxy, run unmodified
 	test      gnuplot-nox           plots of xenchan vchan bench
+	matrix    musl-tools            musl-gcc: another C library
+	matrix    gcc-multilib          gcc -m32, and what i386 has of glibc
+	matrix    clang-tidy            mistakes that the sources show
+	matrix    cppcheck              the same, by other means
 	fuzz      clang                 compiles the targets of fuzz/run
 	fuzz      libclang-rt-14-dev    libFuzzer and its sanitizers
 	cross-arm64 gcc-aarch64-linux-gnu  compiles for it
