@@ -13,45 +13,9 @@ import subprocess
 import threading
 import time
 
-from channel_host import Client, fail, run, stream, wait_for
+from channel_host import Client, Receiver, run, stream, wait_for
 
 SIZE = int(os.environ.get("CHANNEL_KILL_SIZE", 3 << 20))
-CHUNK = 2048
-
-
-class Receiver:
-    """Checks a stream in which a kill may have repeated a chunk."""
-
-    def __init__(self, expected):
-        self.expected = expected
-        self.at = 0
-        self.repeated = 0
-        self.pending = b""
-
-    def take(self, data):
-        data = self.pending + data
-        self.pending = b""
-        want = self.expected[self.at:self.at + len(data)]
-        if data == want:
-            self.at += len(data)
-            return
-        n = next((i for i, (a, b) in enumerate(zip(data, want)) if a != b),
-                 len(want))
-        self.at += n
-        rest = data[n:]
-        if len(rest) < 64 and self.at - CHUNK + len(rest) < len(self.expected):
-            self.pending = rest  # too little to know it again by
-            return
-        for back in range(1, CHUNK + 1):
-            if self.expected[self.at - back:self.at - back + 64] == rest[:64]:
-                self.at -= back
-                self.repeated += 1
-                self.take(rest)
-                return
-        fail(f"at {self.at}: neither the next byte nor a repeated chunk")
-
-    def done(self):
-        return self.at == len(self.expected)
 
 
 def killer(host, stop, receiver, kills):
