@@ -9,7 +9,8 @@
  * Other processors do not come in: the successor runs after the death, and sees all that
  * the dead process had stored.
  *
- *	test-channel-move [STRIDE]	of the successors, each STRIDE-th is killed, too
+ *	test-channel-move [STRIDE]	of the successors, each STRIDE-th is killed, too;
+ *					none without it
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -300,7 +301,7 @@ static const char *explore(struct world *w, struct count *count)
 	return wrong;
 }
 
-static unsigned int stride = 60;
+static unsigned int stride;
 
 static void expect_right(const struct scenario *scenario)
 {
