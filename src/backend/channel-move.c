@@ -186,9 +186,20 @@ void channel_take_back(struct channel *c)
 void channel_drain(struct channel *c)
 {
 	struct turn turn = { 0 };
+	size_t before, after;
 
-	if (link_is_up(&c->link) && !take_from_guest(c, &turn) && c->sink)
-		give_to_client(c, &turn);
+	if (!link_is_up(&c->link))
+		return;
+	/* A client that reads makes room in a full spool: for what is still in
+	 * the ring, which nobody takes later. */
+	do {
+		before = turn.from_guest + turn.to_client;
+		if (take_from_guest(c, &turn))
+			return;
+		if (c->sink)
+			give_to_client(c, &turn);
+		after = turn.from_guest + turn.to_client;
+	} while (after != before);
 }
 
 static bool is_more(const struct channel *c, const struct turn *turn)
