@@ -53,7 +53,7 @@ struct thread {
 	struct view released; /* what was known at the last fence */
 	uint64_t history;     /* a hash of all that it has observed */
 	const struct word *sleeps;
-	uint8_t until;
+	uint32_t until; /* a set of its values */
 	bool ended;
 	bool shown; /* what it did to payload so far may be known to the other */
 };
@@ -226,7 +226,7 @@ static bool can_run(const struct thread *t)
 {
 	const struct word *w = t->sleeps;
 
-	return !t->ended && (!w || w->messages[w->n - 1].value == t->until);
+	return !t->ended && (!w || t->until >> w->messages[w->n - 1].value & 1);
 }
 
 static void switch_to(unsigned int next)
@@ -299,7 +299,7 @@ static struct step *begin_step(const char *what, const struct word *w,
 
 static void know(unsigned int word, unsigned int place);
 
-void model_sleep_until(const void *p, uint8_t value)
+void model_sleep_until(const void *p, uint32_t values)
 {
 	struct thread *t = &m.threads[m.self];
 	struct word *w = m.words;
@@ -307,7 +307,7 @@ void model_sleep_until(const void *p, uint8_t value)
 	while (w->p != p)
 		w++;
 	t->sleeps = w;
-	t->until = value;
+	t->until = values;
 	if (!can_run(t))
 		begin_step("wakes up by", w, NULL);
 	t->sleeps = NULL;

@@ -73,10 +73,10 @@ void model_copy_to(void *dst, const void *src, size_t n);
 void model_zero(void *dst, size_t n);
 
 /*
- * Sleeps until the newest value of the byte at p is this one, and knows it
- * then. Nothing else is ordered by that.
+ * Sleeps until the newest value of the byte at p is one of these (bit i of the
+ * set: value i, below 32), and knows it then. Nothing else is ordered by that.
  */
-void model_sleep_until(const void *p, uint8_t value);
+void model_sleep_until(const void *p, uint32_t values);
 
 /*
  * In a thread: what it does from here on depends on these bytes alone, not on

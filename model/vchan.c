@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "scenarios.h"
+#include "vchan-host.h"
 #include "vchan/private.h"
-#include "xen.h"
 
 /* Where the indices begin: they wrap in mid-scenario. */
 #define START 0xfffffffeu
@@ -552,7 +552,7 @@ static void connect_client(void)
 	/* Refused while the server is between two clients. */
 	while (!(c = libxenvchan_client_init(NULL, 1, ""))) {
 		expect(errno == ECONNREFUSED, "a client was refused");
-		model_sleep_until(&model_page->srv_live, VCHAN_LIVE_HERE);
+		model_sleep_until(&model_page->srv_live, 1u << VCHAN_LIVE_HERE);
 	}
 	libxenvchan_set_spin(c, 0);
 	c->blocking = 1;

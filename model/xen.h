@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is below the code under test: event channels as words of the explorer's
- * memory, and a host with one vchan on it.
+ * memory.
  *
  * Sending an event changes a word that only read-modify-writes touch. It hands
  * on what a full fence has made known before, and no more: a hypercall is not
@@ -14,17 +14,24 @@
 #include <xenevtchn.h>
 
 #include "explorer.h"
-#include "vchan/page.h"
 
-/* The page that the server shares, and its grant. */
-extern struct vchan_page *model_page;
-#define MODEL_GRANT 8
+/*
+ * A port: an event is there; it was taken, and none is shown until unmasked;
+ * and, as each end sleeps on one word: there is a watch event too.
+ */
+enum {
+	MODEL_PORT_PENDING = 1,
+	MODEL_PORT_MASKED = 2,
+	MODEL_PORT_WATCH = 4,
+	MODEL_PORT_VALUES = 8,
+};
 
-/* In set_up: makes the page and the ports anew, and declares their words. */
-void model_host_reset(void);
+/* In set_up: makes the ports anew, and declares their words. */
+void model_events_reset(void);
 
 /* The event channel of this end (0 or 1): what xenevtchn_open() gives to it. */
 xenevtchn_handle *model_event(unsigned int end);
+uint8_t *model_port(unsigned int end);
 
 /* Sleeps until there is an event for the end that calls this. */
 void model_wait_for_event(unsigned int end);

@@ -3,36 +3,34 @@
 
 #include <assert.h>
 
+/* The absolute offsets of the ABI are in test-ring.c. */
+#define INDICES (CONSOLE_RING_IN_SIZE + CONSOLE_RING_OUT_SIZE)
+
 static_assert(offsetof(struct console_page, in) == 0, "ABI");
-static_assert(offsetof(struct console_page, out) == 1024, "ABI");
-static_assert(offsetof(struct console_page, in_cons) == 3072, "ABI");
-static_assert(offsetof(struct console_page, in_prod) == 3076, "ABI");
-static_assert(offsetof(struct console_page, out_cons) == 3080, "ABI");
-static_assert(offsetof(struct console_page, out_prod) == 3084, "ABI");
-static_assert(offsetof(struct console_page, connection) == 3088, "ABI");
+static_assert(offsetof(struct console_page, out) == CONSOLE_RING_IN_SIZE,
+	      "ABI");
+static_assert(offsetof(struct console_page, in_cons) == INDICES, "ABI");
+static_assert(offsetof(struct console_page, in_prod) == INDICES + 4, "ABI");
+static_assert(offsetof(struct console_page, out_cons) == INDICES + 8, "ABI");
+static_assert(offsetof(struct console_page, out_prod) == INDICES + 12, "ABI");
+static_assert(offsetof(struct console_page, connection) == INDICES + 16, "ABI");
 static_assert(sizeof(struct console_page) <= 4096, "ABI: one page");
-
-#define IN_ORDER 10
-#define OUT_ORDER 11
-
-static_assert(CONSOLE_RING_IN_SIZE == 1 << IN_ORDER, "order of in");
-static_assert(CONSOLE_RING_OUT_SIZE == 1 << OUT_ORDER, "order of out");
 
 static void init_frontend(struct console_ring *r, struct console_page *page)
 {
 	r->page = page;
-	bytering_init(&r->rx, page->in, IN_ORDER, &page->in_cons,
+	bytering_init(&r->rx, page->in, CONSOLE_RING_IN_ORDER, &page->in_cons,
 		      &page->in_prod);
-	bytering_init(&r->tx, page->out, OUT_ORDER, &page->out_prod,
-		      &page->out_cons);
+	bytering_init(&r->tx, page->out, CONSOLE_RING_OUT_ORDER,
+		      &page->out_prod, &page->out_cons);
 }
 
 static void init_backend(struct console_ring *r, struct console_page *page)
 {
 	r->page = page;
-	bytering_init(&r->rx, page->out, OUT_ORDER, &page->out_cons,
-		      &page->out_prod);
-	bytering_init(&r->tx, page->in, IN_ORDER, &page->in_prod,
+	bytering_init(&r->rx, page->out, CONSOLE_RING_OUT_ORDER,
+		      &page->out_cons, &page->out_prod);
+	bytering_init(&r->tx, page->in, CONSOLE_RING_IN_ORDER, &page->in_prod,
 		      &page->in_cons);
 }
 

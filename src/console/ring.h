@@ -22,8 +22,15 @@
 
 #include "shm/bytering.h"
 
-#define CONSOLE_RING_IN_SIZE 1024  /* towards the guest */
-#define CONSOLE_RING_OUT_SIZE 2048 /* out of the guest */
+/* Of the ABI; a model has smaller ones, to explore them wholly. */
+#ifndef CONSOLE_RING_IN_ORDER
+#define CONSOLE_RING_IN_ORDER 10
+#define CONSOLE_RING_OUT_ORDER 11
+#endif
+
+/* Towards the guest, and out of it. */
+#define CONSOLE_RING_IN_SIZE (1 << CONSOLE_RING_IN_ORDER)
+#define CONSOLE_RING_OUT_SIZE (1 << CONSOLE_RING_OUT_ORDER)
 
 struct console_page {
 	struct shm_byte in[CONSOLE_RING_IN_SIZE];

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <assert.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,12 @@
 #include <cmocka.h>
 
 #include "console/ring.h"
+
+static_assert(CONSOLE_RING_IN_SIZE == 1024 && CONSOLE_RING_OUT_SIZE == 2048,
+	      "ABI");
+static_assert(offsetof(struct console_page, out) == 1024, "ABI");
+static_assert(offsetof(struct console_page, in_cons) == 3072, "ABI");
+static_assert(offsetof(struct console_page, connection) == 3088, "ABI");
 
 /* A page with the guest's end and the backend's. */
 struct pair {
