@@ -10,7 +10,8 @@
  * Common rules
  *  Errors    -1 or NULL, with errno set. A function that was given a logger
  *            also says there which step failed, for which path and domain, and
- *            what to do.
+ *            what to do. Calls that move data, wait or shut down may also give
+ *            what the event channel does when the host fails; nothing is lost.
  *  Blocking  `blocking` in the structure, 0 after init, decides whether recv,
  *            read, send and write wait. EINTR: a signal handler that was
  *            installed without SA_RESTART interrupted the wait.
@@ -98,6 +99,8 @@ struct libxenvchan {
  *  ENOENT        xenstore does not answer, or does not know this domain
  *  EAGAIN        xenstore was too busy for 64 attempts at a transaction
  *  ENOMEM        out of memory
+ *  EMFILE, ENFILE  out of descriptors: this process, or the system
+ *  EIO           xenstore or a device failed otherwise; the logger is told how
  */
 struct libxenvchan *libxenvchan_server_init(struct xentoollog_logger *logger,
 					    int domain, const char *xs_path,
@@ -116,7 +119,8 @@ struct libxenvchan *libxenvchan_server_init(struct xentoollog_logger *logger,
  *  EPROTO        the nodes or the shared page are not a vchan's
  *  EHOSTDOWN     the server's domain is gone
  *  EAGAIN        the server was being replaced by another one: try again
- *  EINVAL, ENAMETOOLONG, ENODEV, ENOSPC, ENOMEM  as for the server
+ *  EINVAL, ENAMETOOLONG, ENODEV, ENOSPC, ENOMEM, EMFILE, ENFILE, EIO  as for
+ *                the server
  */
 struct libxenvchan *libxenvchan_client_init(struct xentoollog_logger *logger,
 					    int domain, const char *xs_path);
@@ -164,7 +168,7 @@ int libxenvchan_write(struct libxenvchan *ctrl, const void *data, size_t size);
 /*
  * Waits for the peer to send, receive, connect or close, and takes one event
  * from the event channel. Returns 0, perhaps with nothing changed, or -1 and
- * EINTR, or what xenevtchn_pending() gives. Returns at once if the peer has
+ * EINTR. Returns at once if the peer has
  * closed: a client always, a server once, and then it waits for a client.
  */
 int libxenvchan_wait(struct libxenvchan *ctrl);

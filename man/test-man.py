@@ -13,7 +13,7 @@ import re
 import sys
 
 FUNCTION = re.compile(r"^[^\s#/*].*?\b(libxenvchan_\w+)\(([^;]*)\);", re.M)
-ERRNO = re.compile(r"\bE[A-Z]{3,}\b")
+ERRNO = re.compile(r"\bE(?!OF\b)[A-Z]{2,}\b")
 
 
 def normal(text):

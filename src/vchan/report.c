@@ -62,6 +62,8 @@ static const struct remedy {
 	{ STEP_OPEN_EVTCHN, ENXIO, ENODEV,
 	  "load xen_evtchn: modprobe xen_evtchn" },
 	{ STEP_OPEN_EVTCHN, ENODEV, 0, "load xen_evtchn: modprobe xen_evtchn" },
+	{ STEP_OPEN_XENSTORE, ECONNREFUSED, ENOENT,
+	  "is xenstored running? Its socket is left over" },
 	{ STEP_OPEN_XENSTORE, EACCES, 0,
 	  "this user needs read and write access to /dev/xen/xenbus" },
 	{ STEP_OPEN_XENSTORE, 0, 0,
@@ -138,14 +140,47 @@ static const struct remedy *find_remedy(enum report_step step, int err)
 	return NULL;
 }
 
+/*
+ * The host's errno as the caller gets it: one of those that the manual lists,
+ * where each means one thing. So what only we say of a server (EBUSY, EPROTO)
+ * is not told for something that the host meant otherwise.
+ */
+static int told_errno(enum report_step step, int err)
+{
+	switch (err) {
+	case EPERM:
+		return EACCES;
+	case EACCES:
+	case EINVAL:
+	case EMFILE:
+	case ENAMETOOLONG:
+	case ENFILE:
+	case ENODEV:
+	case ENOENT:
+	case ENOMEM:
+	case ENOSPC:
+		return err;
+	case EAGAIN:
+		return step == STEP_PUBLISH || step == STEP_FIND ? err : EIO;
+	case EBUSY:
+	case ECONNREFUSED:
+		return step == STEP_PAGE || step == STEP_SERVER_GONE ? err
+								     : EIO;
+	case EPROTO:
+		return step == STEP_PAGE || step == STEP_FIND ? err : EIO;
+	}
+	return EIO;
+}
+
 int report_failure(const struct report *rep, enum report_step step, int err)
 {
-	const struct remedy *m = find_remedy(step, err);
-	int told = m && m->to ? m->to : err;
+	const struct remedy *m = find_remedy(step, err == EPERM ? EACCES : err);
+	int told = m && m->to ? m->to : told_errno(step, err);
 
-	say(rep, XTL_ERROR, told, "%s: domain %u, path %s: %s%s%s", rep->call,
-	    rep->domain, rep->path, what[step], m ? "; " : "",
-	    m ? m->text : "");
+	/* The logger is told the host's own errno, too, where it is no more. */
+	say(rep, XTL_ERROR, told == EIO ? err : told,
+	    "%s: domain %u, path %s: %s%s%s", rep->call, rep->domain, rep->path,
+	    what[step], m ? "; " : "", m ? m->text : "");
 	return -told;
 }
 
