@@ -13,6 +13,7 @@
 #include "xen/text.h"
 
 #define TRANSACTION_TRIES 64
+#define FAILURE_TRIES 3
 
 /* Key and base in one buffer that fits what xen_nodes_check_base() let in. */
 struct node_path {
@@ -97,12 +98,72 @@ static int publish_in_transaction(const struct publication *p, bool *none)
 	return xs_transaction_end(p->xs, t, false) ? 0 : -errno;
 }
 
-static void remove_keys(const struct publication *p, xs_transaction_t t)
+/* All that can be. 0, or the first -errno; not being there is none. */
+static int remove_keys(const struct publication *p, xs_transaction_t t)
 {
 	struct node_path path;
+	int r = 0;
 
-	for (size_t i = p->n_nodes; i--;)
-		xs_rm(p->xs, t, node_path(&path, p->base, p->nodes[i].key));
+	for (size_t i = p->n_nodes; i--;) {
+		node_path(&path, p->base, p->nodes[i].key);
+		if (!xs_rm(p->xs, t, path.s) && errno != ENOENT && !r)
+			r = -errno;
+	}
+	return r;
+}
+
+/*
+ * Implicitly made nodes get their parent's permissions; so may be remade. 1, 0,
+ * or -errno.
+ */
+static int has_permissions_of_parent(struct xs_handle *xs, const char *base)
+{
+	struct node_path parent;
+	unsigned int n, n_parent;
+	_cleanup_free_ struct xs_permissions *own = NULL, *inherited = NULL;
+	char *slash;
+
+	node_path(&parent, base, "");
+	parent.s[strlen(base)] = '\0';
+	slash = strrchr(parent.s, '/');
+	if (!slash || slash == parent.s)
+		return 0;
+	*slash = '\0';
+	own = xs_get_permissions(xs, XBT_NULL, base, &n);
+	if (!own)
+		return -errno;
+	inherited = xs_get_permissions(xs, XBT_NULL, parent.s, &n_parent);
+	if (!inherited)
+		return -errno;
+	if (n != n_parent)
+		return 0;
+	for (unsigned int i = 0; i < n; i++) {
+		if (own[i].id != inherited[i].id ||
+		    own[i].perms != inherited[i].perms)
+			return 0;
+	}
+	return 1;
+}
+
+/* 0: it is not, or has been removed; -errno: that cannot be told or done. */
+static int remove_base_if_void(struct xs_handle *xs, const char *base)
+{
+	unsigned int n, len;
+	_cleanup_free_ char **children = xs_directory(xs, XBT_NULL, base, &n);
+	_cleanup_free_ char *value = NULL;
+	int r;
+
+	if (!children)
+		return -errno;
+	if (n)
+		return 0;
+	value = xs_read(xs, XBT_NULL, base, &len);
+	if (!value)
+		return -errno;
+	r = len ? 0 : has_permissions_of_parent(xs, base);
+	if (r <= 0)
+		return r;
+	return xs_rm(xs, XBT_NULL, base) ? 0 : -errno;
 }
 
 /* The node exists and is for the peer alone before it gets its value. */
@@ -122,11 +183,11 @@ static int publish_one_by_one(const struct publication *p)
 {
 	int r = 0;
 
-	remove_keys(p, XBT_NULL);
+	(void)remove_keys(p, XBT_NULL);
 	for (size_t i = 0; i < p->n_nodes && !r; i++)
 		r = write_restricted(p, &p->nodes[i]);
-	if (r)
-		remove_keys(p, XBT_NULL);
+	if (r && !remove_keys(p, XBT_NULL))
+		(void)remove_base_if_void(p->xs, p->base);
 	return r;
 }
 
@@ -192,82 +253,60 @@ static int read_value(struct xs_handle *xs, xs_transaction_t t,
 				 UINT32_MAX, out);
 }
 
-static bool is_ours(struct xs_handle *xs, xs_transaction_t t, const char *base,
-		    const struct xen_node *node)
+/*
+ * 0: what is there is ours; -ESTALE: it is not, or nothing is; or the -errno
+ * for which that cannot be told. A key that is missing may be one that an
+ * earlier try has removed.
+ */
+static int check_ours(const struct publication *p, xs_transaction_t t)
 {
-	uint32_t v;
+	size_t n_found = 0;
 
-	return !read_value(xs, t, base, node->key, &v) && v == node->value;
-}
+	for (size_t i = 0; i < p->n_nodes; i++) {
+		const struct xen_node *node = &p->nodes[i];
+		uint32_t v;
+		int r = read_value(p->xs, t, p->base, node->key, &v);
 
-/* Implicitly made nodes get their parent's permissions; so may be remade. */
-static bool has_permissions_of_parent(struct xs_handle *xs, const char *base)
-{
-	struct node_path parent;
-	unsigned int n, n_parent;
-	_cleanup_free_ struct xs_permissions *own = NULL, *inherited = NULL;
-	char *slash;
-
-	node_path(&parent, base, "");
-	parent.s[strlen(base)] = '\0';
-	slash = strrchr(parent.s, '/');
-	if (!slash || slash == parent.s)
-		return false;
-	*slash = '\0';
-	own = xs_get_permissions(xs, XBT_NULL, base, &n);
-	inherited = xs_get_permissions(xs, XBT_NULL, parent.s, &n_parent);
-	if (!own || !inherited || n != n_parent)
-		return false;
-	for (unsigned int i = 0; i < n; i++) {
-		if (own[i].id != inherited[i].id ||
-		    own[i].perms != inherited[i].perms)
-			return false;
+		if (r == -EPROTO || (!r && v != node->value))
+			return -ESTALE;
+		if (r && r != -ENOENT)
+			return r;
+		n_found += !r;
 	}
-	return true;
+	return n_found ? 0 : -ESTALE;
 }
 
-static void remove_base_if_void(struct xs_handle *xs, const char *base)
-{
-	unsigned int n, len;
-	_cleanup_free_ char **children = xs_directory(xs, XBT_NULL, base, &n);
-	_cleanup_free_ char *value = NULL;
-
-	if (!children || n)
-		return;
-	value = xs_read(xs, XBT_NULL, base, &len);
-	if (value && !len && has_permissions_of_parent(xs, base))
-		xs_rm(xs, XBT_NULL, base);
-}
-
-/* 0, -EAGAIN, or another reason to leave the nodes alone */
+/* 0; -ESTALE: the nodes are not ours; or why they are there still. */
 static int remove_ours(const struct publication *p)
 {
 	/* XBT_NULL, where there is none left, does without the atomicity. */
 	xs_transaction_t t = xs_transaction_start(p->xs);
-	bool ours = true;
+	int r = check_ours(p, t);
 
-	for (size_t i = 0; i < p->n_nodes && ours; i++)
-		ours = is_ours(p->xs, t, p->base, &p->nodes[i]);
-	if (ours)
-		remove_keys(p, t);
-	if (t != XBT_NULL && !xs_transaction_end(p->xs, t, !ours))
-		return -errno;
-	return ours ? 0 : -ESTALE;
+	if (!r)
+		r = remove_keys(p, t);
+	if (t != XBT_NULL && !xs_transaction_end(p->xs, t, r != 0) && !r)
+		r = -errno;
+	return r;
 }
 
 void xen_nodes_withdraw(struct xs_handle *xs, const char *base,
 			const struct xen_node *nodes, size_t n_nodes)
 {
 	const struct publication p = { xs, base, nodes, n_nodes, { { 0 } } };
-	int r = -EAGAIN;
+	int r = -EAGAIN, n_failures = 0;
 
 	for (int try = 0; try < TRANSACTION_TRIES && r == -EAGAIN; try++) {
 		if (try)
 			back_off(try);
 		r = remove_ours(&p);
+		/* Nobody will do it later: a failure of the host may pass. */
+		if (r && r != -ESTALE && ++n_failures < FAILURE_TRIES)
+			r = -EAGAIN;
 	}
-	if (!r)
-		remove_base_if_void(xs, base);
+	for (int i = 0; !r && i < FAILURE_TRIES; i++)
+		if (!remove_base_if_void(xs, base))
+			break;
 }
 
 int xen_nodes_read(struct xs_handle *xs, const char *base,
