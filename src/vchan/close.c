@@ -6,6 +6,7 @@
  * In a child of fork(2) the vchan is the parent's: the pages are not mapped
  * there, and the Xen libraries allow nothing but closing the handles.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -100,6 +101,9 @@ void vchan_free(struct vchan *v)
 
 void libxenvchan_close(struct libxenvchan *ctrl)
 {
+	int err = errno;
+
 	if (ctrl)
 		vchan_free(vchan_of(ctrl));
+	errno = err;
 }
