@@ -141,24 +141,35 @@ void gate_progress(struct gate *g)
 				      memory_order_relaxed);
 }
 
-/* Takes the event that poll_event() saw. */
+/* Takes the event that poll_event() saw, but for the unmasking. */
 static int take_event(struct gate *g)
 {
-	xenevtchn_port_or_error_t port = xenevtchn_pending(g->event);
-
-	if (port < 0)
+	if (xenevtchn_pending(g->event) < 0)
 		return -errno;
 	spend_credit(g);
-	if (xenevtchn_unmask(g->event, (evtchn_port_t)port) < 0)
-		return -errno;
 	return 0;
+}
+
+/* Until this has worked the event is not taken, and no other comes. */
+static int unmask(struct gate *g)
+{
+	bool fails = xenevtchn_unmask(g->event, g->port) < 0;
+	int r = fails ? -errno : 0;
+
+	if (gate_is_masked(g) != fails)
+		atomic_store(&g->masked, fails);
+	return r;
 }
 
 static int poll_and_take(struct gate *g, int64_t deadline)
 {
-	int r = poll_event(g, deadline);
+	int r = 0;
 
-	return r ? r : take_event(g);
+	if (!gate_is_masked(g))
+		r = poll_event(g, deadline);
+	if (!r && !gate_is_masked(g))
+		r = take_event(g);
+	return r ? r : unmask(g);
 }
 
 /* With the lock held: another thread polls; its event is ours too. */

@@ -25,6 +25,7 @@ struct gate {
 	pthread_cond_t changed; /* n_events has moved, or polling has ended */
 	atomic_uint_fast64_t n_events;
 	bool polling;
+	atomic_bool masked; /* an unmask has failed: the polling thread's */
 	xenevtchn_handle *event; /* borrowed */
 	uint32_t port;
 	stats_counter *n_taken; /* borrowed: n_events, for others to see */
@@ -42,6 +43,12 @@ void gate_deinit(struct gate *g);
 static inline uint64_t gate_seen(struct gate *g)
 {
 	return atomic_load_explicit(&g->n_events, memory_order_acquire);
+}
+
+/* No event comes until gate_wait() or gate_drain() has been called again. */
+static inline bool gate_is_masked(struct gate *g)
+{
+	return atomic_load_explicit(&g->masked, memory_order_relaxed);
 }
 
 /*

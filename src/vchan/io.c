@@ -11,17 +11,16 @@ static uint32_t min_u32(size_t a, uint32_t b)
 	return a < b ? (uint32_t)a : b;
 }
 
-/* What a failed notification left to report, or the end of the vchan. */
+/* The end of the vchan, or an event that is owed and cannot be sent. */
 static int rx_start(struct vchan *v)
 {
 	enum vchan_state state = vchan_state(v);
-	int r = v->rx_error;
 
-	v->rx_error = 0;
 	/* What a closed vchan holds is readable. */
-	if (!vchan_state_has_ended(state) && vchan_state_error(state))
-		return vchan_state_error(state);
-	return r;
+	if (vchan_state_has_ended(state))
+		return 0;
+	return vchan_state_error(state) ? vchan_state_error(state)
+					: vchan_tell_again(v);
 }
 
 static int tx_start(struct vchan *v, enum vchan_state state)
@@ -30,7 +29,9 @@ static int tx_start(struct vchan *v, enum vchan_state state)
 	int r = v->tx_error;
 
 	v->tx_error = 0;
-	return end ? end : r;
+	if (end)
+		return end;
+	return r ? r : vchan_tell_again(v);
 }
 
 /*

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Notifications on demand: an end that is about to wait sets a bit, an end that
- * has changed something clears the bit and sends an event.
+ * has changed something clears the bit and sends an event. An event that could
+ * not be sent is owed: the peer may sleep until it comes. Whichever call looks,
+ * moves or waits next, in either direction, sends it.
  */
 #include <errno.h>
 
@@ -9,6 +11,10 @@
 
 int vchan_ask(struct vchan *v, uint8_t what)
 {
+	/* The program may go and wait for our descriptor. */
+	(void)vchan_tell_again(v);
+	if (gate_is_masked(&v->gate))
+		(void)gate_drain(&v->gate);
 	/*
 	 * A bit that still stands need not be set again: the peer clears it
 	 * only to send an event. If this load is stale, that event has been
@@ -28,9 +34,24 @@ int vchan_ask(struct vchan *v, uint8_t what)
 	return 0;
 }
 
+/* The event itself. Returns -errno, and owes it, if the host refuses. */
+static int notify(struct vchan *v, uint8_t what)
+{
+	if (!xenevtchn_notify(v->event, v->port)) {
+		stats_add(what == VCHAN_ASK_CONSUMED
+				  ? &v->stats->received.events_sent
+				  : &v->stats->sent.events_sent,
+			  1);
+		return 0;
+	}
+	atomic_fetch_or(&v->untold, what);
+	return -errno;
+}
+
 int vchan_tell_asked(struct vchan *v, uint8_t what)
 {
 	uint8_t old;
+	int r;
 
 	if (!shm_try_and_u8(v->asked, (uint8_t)~what, &old))
 		return vchan_corrupt(v, "keeps its notify byte busy");
@@ -39,14 +60,28 @@ int vchan_tell_asked(struct vchan *v, uint8_t what)
 	if (v->is_server)
 		atomic_store_explicit(&v->client_came, true,
 				      memory_order_relaxed);
-	if (!xenevtchn_notify(v->event, v->port)) {
-		stats_add(what == VCHAN_ASK_WRITTEN
-				  ? &v->stats->sent.events_sent
-				  : &v->stats->received.events_sent,
-			  1);
-		return 0;
+	r = notify(v, what);
+	if (r) /* it still sleeps */
+		(void)shm_try_or_u8(v->asked, what);
+	return r;
+}
+
+int vchan_tell_untold(struct vchan *v)
+{
+	static const uint8_t each[] = { VCHAN_ASK_WRITTEN, VCHAN_ASK_CONSUMED };
+	unsigned int untold = atomic_exchange(&v->untold, 0);
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(each); i++) {
+		int e = untold & each[i] ? vchan_tell_asked(v, each[i]) : 0;
+
+		r = r ? r : e;
 	}
-	/* The peer still sleeps: let the next call try again. */
-	(void)shm_try_or_u8(v->asked, what);
-	return -errno;
+	/* Nobody asks for this one. */
+	if (untold & VCHAN_SAYS_FIN) {
+		int e = notify(v, VCHAN_SAYS_FIN);
+
+		r = r ? r : e;
+	}
+	return r;
 }

@@ -112,8 +112,9 @@ struct vchan {
 	atomic_uint nodes_missing; /* a client's: probes without it */
 	int64_t spin_ns;           /* how long to poll before a sleep */
 	struct spin rx_spin, tx_spin;
-	/* A failed notification: the next call of that direction reports it. */
-	int rx_error, tx_error;
+	/* How a write ended that has sent something: the next one reports it. */
+	int tx_error;
+	atomic_uint untold; /* events that could not be sent: see notify.c */
 
 	/* A server's: see session.c. */
 	atomic_bool client_came;
@@ -240,6 +241,19 @@ int vchan_tell_asked(struct vchan *v, uint8_t what);
 static inline int vchan_tell(struct vchan *v, uint8_t what)
 {
 	return shm_load_u8(v->asked) & what ? vchan_tell_asked(v, what) : 0;
+}
+
+/*
+ * Sends the events that could not be sent: before this end waits, because the
+ * peer may be waiting for them. 0 or negative errno.
+ */
+int vchan_tell_untold(struct vchan *v);
+
+static inline int vchan_tell_again(struct vchan *v)
+{
+	return atomic_load_explicit(&v->untold, memory_order_relaxed)
+		       ? vchan_tell_untold(v)
+		       : 0;
 }
 
 #endif

@@ -308,10 +308,14 @@ int vchan_wait_for_event(struct vchan *v, uint64_t seen, int64_t deadline)
 {
 	for (;;) {
 		int64_t tick = xen_peer_next_probe(XEN_PEER_PROBE_NS);
-		int r = deadline ? gate_wait(&v->gate, seen,
-					     tick < deadline ? tick : deadline)
-				 : look_for_event(v, seen);
+		/* Each end might be waiting for the other one's event. */
+		int r = vchan_tell_again(v);
 
+		if (r)
+			return r;
+		r = deadline ? gate_wait(&v->gate, seen,
+					 tick < deadline ? tick : deadline)
+			     : look_for_event(v, seen);
 		if (r != -ETIMEDOUT)
 			return r;
 		look_for_domain(v);
@@ -350,7 +354,8 @@ static void reset_rings(struct vchan *v)
 static void reset_session(struct vchan *v)
 {
 	v->finished = false;
-	v->rx_error = v->tx_error = 0;
+	v->tx_error = 0;
+	atomic_store(&v->untold, 0);
 	v->rx_span = v->tx_span = 0;
 	atomic_store(&v->tx_span_lost, false);
 	atomic_store(&v->client_came, false);
@@ -416,11 +421,11 @@ int libxenvchan_shutdown(struct libxenvchan *ctrl)
 		/* Published after all that was written: a full fence. */
 		if (!shm_try_or_u8(v->ask, VCHAN_SAYS_FIN))
 			r = vchan_corrupt(v, "keeps its notify byte busy");
-		else if (xenevtchn_notify(v->event, v->port))
-			r = -errno;
 		else
-			stats_add(&v->stats->sent.events_sent, 1);
+			atomic_fetch_or(&v->untold, VCHAN_SAYS_FIN);
 	}
+	if (!r)
+		r = vchan_tell_again(v);
 	if (!r) /* a client that has not come yet may be of our kind */
 		return state == VCHAN_OPEN &&
 		       !(shm_load_u8(v->asked) & VCHAN_SAYS_EXT);
