@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What of the daemon is not under test: memory, the spool's file, nodes, logs.
- * A model supplies its clients (sink.h: write, peek, read, want), the ring's
- * page, event channels, and the two functions at the end.
+ * A model supplies its client (sink.h: has_client, write, peek, read, want),
+ * the ring's page, event channels, and the two functions at the end.
  */
 #ifndef XENCHAN_MODEL_CHANNEL_HOST_H
 #define XENCHAN_MODEL_CHANNEL_HOST_H
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "backend/nodes.h"
+#include "backend/sink.h"
 
 /* The spool's file: its header, and one page of data. */
 #define MODEL_PAGE 4096
@@ -25,6 +26,9 @@ void model_forget_all(void);
 
 /* The process has died: what it had allocated is gone. */
 void model_forget_heap(void);
+
+/* Tells the channel of its client. */
+void model_sink_event(enum sink_event event);
 
 /* nodes_read_view() and nodes_write_state(). */
 void model_read_view(struct channel_view *out);

@@ -13,7 +13,7 @@ static struct channel *channel;
 static struct {
 	unsigned int delivered; /* to the client */
 	unsigned int given;     /* by the client */
-	bool wants_read, again, offline;
+	bool wants_read, again, offline, client_left;
 } b;
 
 static int port_bound(void *userdata, void *owner, uint32_t port)
@@ -41,6 +41,7 @@ void back_set_up(void)
 	model_forget_all();
 	model_config.limit = 2;
 	model_config.overflow = CONSOLE_BLOCK;
+	model_config.signal_client = traffic.client_leaves;
 	host = (struct channel_host){
 		.xen = { NULL, model_event(BACK) },
 		.port_bound = port_bound,
@@ -71,6 +72,11 @@ void model_write_state(enum console_state s)
 /*
  * The client: it takes one byte at a time, and has all of its own at once.
  */
+
+bool sink_has_client(const struct sink *s)
+{
+	return !b.client_left;
+}
 
 ssize_t sink_write(struct sink *s, const void *data, size_t n)
 {
@@ -127,8 +133,8 @@ static void at_loop_head(void)
 	memcpy(state.chunk, spool_chunk(channel->spool), sizeof(state.chunk));
 	state.delivered = b.delivered;
 	state.given = b.given;
-	state.flags =
-		(unsigned int)(b.wants_read | b.again << 1 | b.offline << 2);
+	state.flags = (unsigned int)(b.wants_read | b.again << 1 |
+				     b.offline << 2 | b.client_left << 3);
 	model_forget(&state, sizeof(state));
 }
 
@@ -164,6 +170,10 @@ static void turn(void)
 	} else if (traffic.host_closes && b.given == traffic.in && !b.offline) {
 		b.offline = true;
 		expect(!channel_refresh(channel), "the channel has gone");
+	} else if (traffic.client_leaves && !b.client_left &&
+		   channel->state == CHANNEL_CONNECTED) {
+		b.client_left = true;
+		model_sink_event(SINK_CLOSED);
 	} else if (b.wants_read && b.given < traffic.in) {
 		channel_move(channel);
 	} else {

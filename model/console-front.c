@@ -325,3 +325,28 @@ void front_thread(void)
 	if (!traffic.ends_with_input)
 		expect(f.received == traffic.in, "bytes of the host were lost");
 }
+
+static void take_what_comes(void)
+{
+	unsigned int port;
+
+	model_sleep_until(model_port(FRONT), 0xf0 | 1u << MODEL_PORT_PENDING);
+	port = port_look(FRONT);
+	if (port & MODEL_PORT_WATCH)
+		port_take_watch(FRONT);
+	if (port & MODEL_PORT_PENDING)
+		(void)endpoint_take_event(&front.endpoint);
+}
+
+void front_that_looks(void)
+{
+	memset(&front, 0, sizeof(front));
+	f.n = 1;
+	offer();
+	while (console_ring_is_connected(&front.endpoint.ring))
+		take_what_comes();
+	set_state(CONSOLE_STATE_CLOSING);
+	for (front.phase = FRONTEND_CLOSING; front.phase != FRONTEND_CLOSED;
+	     (void)frontend_step(&front))
+		take_what_comes();
+}

@@ -46,6 +46,12 @@ static void set_up_reconnect(void)
 		.out = 2, .in = 3, .first_in = 1, .sessions = 2 });
 }
 
+static void set_up_client_leaves(void)
+{
+	set_up((struct console_traffic){ .sessions = 1,
+					 .client_leaves = true });
+}
+
 #define SCENARIO(text, set_up, switches, large)                         \
 	{                                                               \
 		text, set_up, { back_thread, front_thread }, tear_down, \
@@ -53,6 +59,12 @@ static void set_up_reconnect(void)
 	}
 
 const struct model_scenario scenarios[] = {
+	{ "the guest sees its client leave",
+	  set_up_client_leaves,
+	  { back_thread, front_that_looks },
+	  tear_down,
+	  2,
+	  false },
 	SCENARIO("out of the guest, to its end", set_up_out, 2, false),
 	SCENARIO("into the guest", set_up_in, 2, false),
 	SCENARIO("both ways, 2 switches", set_up_both, 2, false),

@@ -23,6 +23,7 @@ struct console_traffic {
 	unsigned int sessions;
 	unsigned int first_in; /* the first of two ends when these have come */
 	bool host_closes;      /* when it has sent all */
+	bool client_leaves;    /* and the guest is told */
 };
 
 extern struct console_traffic traffic;
@@ -51,6 +52,8 @@ void front_set_up(void);
 
 void back_thread(void);
 void front_thread(void);
+/* Stays until it is told that the client has left. */
+void front_that_looks(void);
 
 /* State in xenstore, and which session's ring it is about. */
 struct console_node {

@@ -159,10 +159,13 @@ int console_ring_recall(struct console_ring *r, void *dst, size_t *n_r)
 void console_ring_set_connection(struct console_ring *r,
 				 enum console_connection c)
 {
-	shm_store_release_u8(&r->page->connection, (uint8_t)c);
+	shm_store_u8(&r->page->connection, (uint8_t)c);
+	/* An event tells of it, and orders nothing by itself. */
+	shm_fence();
 }
 
 bool console_ring_is_connected(const struct console_ring *r)
 {
-	return shm_load_acquire_u8(&r->page->connection) == CONSOLE_CONNECTED;
+	/* Unordered: nothing that is in the ring depends on it. */
+	return shm_load_u8(&r->page->connection) == CONSOLE_CONNECTED;
 }

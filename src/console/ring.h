@@ -127,11 +127,14 @@ int console_ring_write(struct console_ring *r, const void *src, size_t len,
  */
 int console_ring_recall(struct console_ring *r, void *dst, size_t *n_r);
 
-/* Backend: what the guest is told about us. */
+/* Backend: what the guest is told about us. An event is due then. */
 void console_ring_set_connection(struct console_ring *r,
 				 enum console_connection c);
 
-/* Frontend: false if the backend said that nobody reads what we write. */
+/*
+ * Frontend: false if the backend said that nobody reads what we write. To be
+ * asked after each event.
+ */
 bool console_ring_is_connected(const struct console_ring *r);
 
 #endif
