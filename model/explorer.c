@@ -64,8 +64,17 @@ static uint64_t mix(uint64_t h, uint64_t v)
 /* What nobody can read any more is all the same. */
 static uint64_t mix_view(uint64_t h, const struct view *v, const uint8_t *floor)
 {
-	for (unsigned int i = 0; i < model_run.n_words; i++)
-		h = mix(h, v->at[i] > floor[i] ? v->at[i] - floor[i] : 0);
+	uint64_t eight = 0;
+
+	for (unsigned int i = 0; i < model_run.n_words; i++) {
+		unsigned int above =
+			v->at[i] > floor[i] ? v->at[i] - floor[i] : 0;
+
+		eight = eight << 8 | above;
+		if (i % 8 == 7)
+			h = mix(h, eight);
+	}
+	h = mix(h, eight);
 	return mix(h, (uint64_t)v->clock[0] << 16 | v->clock[1]);
 }
 
@@ -196,8 +205,13 @@ void model_forget(const void *state, size_t size)
 	const uint8_t *p = state;
 	uint64_t h = 1;
 
-	for (size_t i = 0; i < size; i++)
-		h = mix(h, p[i]);
+	for (size_t i = 0; i < size; i += sizeof(uint64_t)) {
+		size_t left = size - i;
+		uint64_t v = 0;
+
+		memcpy(&v, p + i, left < sizeof(v) ? left : sizeof(v));
+		h = mix(h, v);
+	}
 	model_run.threads[model_run.self].history = h;
 }
 
