@@ -47,10 +47,17 @@ struct console_node node_read(unsigned int end)
 
 void node_write(unsigned int end, struct console_node n)
 {
+	void (*die)(void) = model_die;
+
+	/* The daemon's death does not keep xenstored from telling of it. */
+	if (end == BACK)
+		model_die = NULL;
 	(void)model_rmw(&nodes[end], 0, (uint8_t)(n.state | n.session << 4),
 			MODEL_FULL, MODEL_SITE);
 	(void)model_rmw(model_port(1 - end), 0xff, MODEL_PORT_WATCH, 0,
 			MODEL_SITE);
+	if (end == BACK)
+		model_die = die;
 }
 
 unsigned int port_look(unsigned int end)
@@ -62,6 +69,11 @@ void port_take_watch(unsigned int end)
 {
 	(void)model_rmw(model_port(end), (uint8_t)~MODEL_PORT_WATCH, 0, 0,
 			MODEL_SITE);
+}
+
+void port_close(unsigned int end)
+{
+	(void)model_rmw(model_port(end), MODEL_PORT_WATCH, 0, 0, MODEL_SITE);
 }
 
 /*

@@ -58,6 +58,12 @@ static void set_up_client_leaves(void)
 			switches, large                                 \
 	}
 
+#define DEATHS(text, set_up, switches, n, large)                        \
+	{                                                               \
+		text, set_up, { back_thread, front_thread }, tear_down, \
+			switches, large, n                              \
+	}
+
 const struct model_scenario scenarios[] = {
 	{ "the guest sees its client leave",
 	  set_up_client_leaves,
@@ -65,6 +71,10 @@ const struct model_scenario scenarios[] = {
 	  tear_down,
 	  2,
 	  false },
+	DEATHS("the daemon dies, out of the guest", set_up_out, 2, 1, false),
+	DEATHS("the daemon dies, into the guest", set_up_in, 2, 1, false),
+	DEATHS("the daemon dies twice, out of the guest", set_up_out, 1, 2,
+	       true),
 	SCENARIO("out of the guest, to its end", set_up_out, 2, false),
 	SCENARIO("into the guest", set_up_in, 2, false),
 	SCENARIO("both ways, 2 switches", set_up_both, 2, false),

@@ -66,6 +66,7 @@ void node_write(unsigned int end, struct console_node n);
 /* What is there for this end: a set of MODEL_PORT_*. */
 unsigned int port_look(unsigned int end);
 void port_take_watch(unsigned int end);
+void port_close(unsigned int end);
 
 /* The page of a session. */
 struct console_page;

@@ -85,6 +85,7 @@ struct model_run {
 	struct step steps[N_STEPS];
 	unsigned int n_steps;
 	unsigned int n_switches; /* that were not needed */
+	unsigned int n_deaths;
 	struct choice choices[N_CHOICES];
 	unsigned int n_choices, depth; /* made so far; in this run */
 	struct model_result result;
@@ -100,6 +101,9 @@ unsigned int explorer_choose(unsigned int n);
 /* Before each operation on a word. */
 struct step *explorer_begin_step(const char *what, const struct word *w,
 				 const struct model_site *site);
+
+/* Before an operation, and after a store. */
+void explorer_may_die(bool before);
 
 /* What the thread now knows, as part of its history. */
 void explorer_observe(uint64_t v);

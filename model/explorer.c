@@ -11,6 +11,7 @@
 #define SEEN_BITS 23
 
 struct model_run model_run;
+void (*model_die)(void);
 
 /* Of all searches since it was emptied; the number of each is in its hashes. */
 static uint64_t *seen;
@@ -92,7 +93,8 @@ static uint64_t mix_payload(uint64_t h, const struct payload *pl)
 
 static uint64_t state_hash(void)
 {
-	uint64_t h = mix(mix(n_searches, model_run.n_switches), model_run.self);
+	uint64_t h = mix(mix(n_searches, model_run.n_switches),
+			 model_run.self | model_run.n_deaths << 8);
 	uint8_t floor[N_WORDS];
 
 	for (unsigned int i = 0; i < model_run.n_words; i++) {
@@ -215,6 +217,20 @@ void model_forget(const void *state, size_t size)
 	model_run.threads[model_run.self].history = h;
 }
 
+void explorer_may_die(bool before)
+{
+	if (model_run.self != 0 || !model_die ||
+	    model_run.n_deaths == model_run.scenario->max_deaths ||
+	    !explorer_choose(2))
+		return;
+	model_run.n_deaths++;
+	model_run.threads[0].sleeps = NULL;
+	/* What the thread has done since the last operation is no part of its
+	 * history otherwise. */
+	explorer_observe(before);
+	model_die();
+}
+
 /* Before each operation on a word. */
 struct step *explorer_begin_step(const char *what, const struct word *w,
 				 const struct model_site *site)
@@ -222,6 +238,7 @@ struct step *explorer_begin_step(const char *what, const struct word *w,
 	struct step *s;
 
 	schedule();
+	explorer_may_die(true);
 	if (model_run.n_steps == N_STEPS)
 		model_fail("a loop without end");
 	explorer_observe(model_run.threads[model_run.self]
@@ -284,7 +301,7 @@ static void run(void)
 
 	model_run.running = false;
 	model_run.n_words = model_run.n_payload = model_run.n_steps =
-		model_run.n_switches = model_run.depth = 0;
+		model_run.n_deaths = model_run.n_switches = model_run.depth = 0;
 	model_run.fences = (struct view){ 0 };
 	model_run.scenario->set_up();
 	for (unsigned int i = 0; i < model_run.n_words; i++) {

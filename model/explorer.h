@@ -84,6 +84,12 @@ void model_sleep_until(const void *p, uint32_t values);
  */
 void model_forget(const void *state, size_t size);
 
+/*
+ * What the first thread may call before and after any operation, as often
+ * as the scenario says. It does not return.
+ */
+extern void (*model_die)(void); /* NULL: not now */
+
 /* In a thread: what must hold. */
 void model_fail(const char *what) __attribute__((noreturn));
 
@@ -99,7 +105,8 @@ struct model_scenario {
 	 * most: a bound of the search. 0: none.
 	 */
 	unsigned int max_switches;
-	bool large; /* takes more than some seconds */
+	bool large;              /* takes more than some seconds */
+	unsigned int max_deaths; /* of the first thread, by model_die() */
 };
 
 /* In set_up: a word, whose value is what the plain memory has at its end. */

@@ -42,7 +42,8 @@ static const char *what_fails(const struct model_mutation *m)
 	for (size_t i = 0; i < n_scenarios; i++) {
 		struct model_scenario s = scenarios[i];
 
-		s.max_switches = 2;
+		if (!s.max_switches || s.max_switches > 2)
+			s.max_switches = 2;
 		if (model_explore(&s, m, false).failure)
 			return s.name;
 	}

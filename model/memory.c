@@ -228,6 +228,7 @@ void model_store(void *p, size_t size, uint32_t v, unsigned int order,
 	write_message(i, place, v, NULL, order);
 	if (order & MODEL_FENCE)
 		fence();
+	explorer_may_die(false);
 }
 
 uint8_t model_rmw(void *p, uint8_t keep, uint8_t set, unsigned int order,
@@ -259,6 +260,7 @@ uint8_t model_rmw(void *p, uint8_t keep, uint8_t set, unsigned int order,
 	if (order & MODEL_FENCE)
 		fence();
 	explorer_observe(old);
+	explorer_may_die(false);
 	return old;
 }
 
