@@ -117,7 +117,8 @@ static struct entry *add(struct server *s, struct address a)
 static bool is_dead(const struct server *s, unsigned int domid)
 {
 	if (server_is_dom0(s))
-		return !toolstack_domain_exists(s->host.xs, domid);
+		return toolstack_check_domain(s->host.xs, domid) ==
+		       TOOLSTACK_NO_DOMAIN;
 	return xen_peer_is_gone(s->host.xen.evtchn, domid);
 }
 

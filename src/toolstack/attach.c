@@ -336,6 +336,17 @@ static int remove_leftovers(struct xs_handle *xs,
 	return r;
 }
 
+static int check_domains(struct xs_handle *xs,
+			 const struct toolstack_spec *spec)
+{
+	int r = toolstack_check_domain(xs, spec->domid);
+
+	if (r)
+		return r;
+	r = toolstack_check_domain(xs, spec->backend);
+	return r == TOOLSTACK_NO_DOMAIN ? TOOLSTACK_NO_BACKEND : r;
+}
+
 int toolstack_attach(struct xs_handle *xs, const struct toolstack_spec *spec,
 		     unsigned int *device)
 {
@@ -343,10 +354,8 @@ int toolstack_attach(struct xs_handle *xs, const struct toolstack_spec *spec,
 	struct attachment a;
 	int r = check_spec(spec);
 
-	if (!r && !toolstack_domain_exists(xs, spec->domid))
-		r = TOOLSTACK_NO_DOMAIN;
-	if (!r && !toolstack_domain_exists(xs, spec->backend))
-		r = TOOLSTACK_NO_BACKEND;
+	if (!r)
+		r = check_domains(xs, spec);
 	if (!r)
 		r = toolstack_list(xs, (int)spec->domid, &own);
 	if (!r)

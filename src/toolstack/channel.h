@@ -46,8 +46,11 @@ const char *toolstack_error_text(int error);
 int toolstack_find_domain(struct xs_handle *xs, const char *text,
 			  unsigned int *domid);
 
-/* Has the control domain introduced it, and is it not dead? */
-bool toolstack_domain_exists(struct xs_handle *xs, unsigned int domid);
+/*
+ * Has the control domain introduced it, and is it not dead? 0;
+ * TOOLSTACK_NO_DOMAIN; or the negative errno for which that cannot be told.
+ */
+int toolstack_check_domain(struct xs_handle *xs, unsigned int domid);
 
 /*
  * Channels

@@ -94,10 +94,10 @@ static int close_channel(struct xs_handle *xs,
 static int find(struct xs_handle *xs, unsigned int domid, const char *name,
 		struct toolstack_list *list, const struct toolstack_channel **c)
 {
-	int r;
+	int r = toolstack_check_domain(xs, domid);
 
-	if (!toolstack_domain_exists(xs, domid))
-		return TOOLSTACK_NO_DOMAIN;
+	if (r)
+		return r;
 	r = toolstack_list(xs, (int)domid, list);
 	if (r)
 		return r;

@@ -8,7 +8,7 @@
 #include "toolstack/channel.h"
 #include "xen/text.h"
 
-bool toolstack_domain_exists(struct xs_handle *xs, unsigned int domid)
+int toolstack_check_domain(struct xs_handle *xs, unsigned int domid)
 {
 	char path[40];
 	unsigned int n;
@@ -20,7 +20,9 @@ bool toolstack_domain_exists(struct xs_handle *xs, unsigned int domid)
 	 */
 	snprintf(path, sizeof(path), "/local/domain/%u", domid);
 	keys = xs_directory(xs, XBT_NULL, path, &n);
-	return keys && (n || domid == 0);
+	if (!keys && errno != ENOENT && errno != EACCES)
+		return -errno;
+	return keys && (n || domid == 0) ? 0 : TOOLSTACK_NO_DOMAIN;
 }
 
 int toolstack_find_domain(struct xs_handle *xs, const char *text,
@@ -32,9 +34,7 @@ int toolstack_find_domain(struct xs_handle *xs, const char *text,
 	if (text[0] && strspn(text, "0123456789") == strlen(text)) {
 		if (parse_domid(text, domid))
 			return TOOLSTACK_NO_DOMAIN;
-		return toolstack_domain_exists(xs, *domid)
-			       ? 0
-			       : TOOLSTACK_NO_DOMAIN;
+		return toolstack_check_domain(xs, *domid);
 	}
 	ids = xs_directory(xs, XBT_NULL, "/local/domain", &n);
 	if (!ids)

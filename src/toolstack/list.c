@@ -267,7 +267,7 @@ static int look_for_orphan(struct xs_handle *xs, struct toolstack_list *list,
 	if (r || console_parse_backend_path(backend, &id) ||
 	    id.domid != domid || id.device != device ||
 	    has_directory(xs, backend) ||
-	    toolstack_domain_exists(xs, id.backend))
+	    toolstack_check_domain(xs, id.backend) != TOOLSTACK_NO_DOMAIN)
 		return r;
 	return append(xs, list, id.backend, domid, device, false);
 }

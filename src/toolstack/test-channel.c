@@ -452,6 +452,14 @@ static void a_domain_is_found_by_number_and_by_name(void **state)
 			 TOOLSTACK_AMBIGUOUS);
 }
 
+static void a_failure_is_not_taken_for_the_end_of_a_domain(void **state)
+{
+	fake_host_fail(FAKE_XS_DIRECTORY, 1, EIO);
+	assert_int_equal(toolstack_check_domain(xs, 1), -EIO);
+	assert_int_equal(toolstack_check_domain(xs, 1), 0);
+	assert_int_equal(toolstack_check_domain(xs, 7), TOOLSTACK_NO_DOMAIN);
+}
+
 static void others_changes_only_repeat_the_transaction(void **state)
 {
 	fake_host_fail(FAKE_XS_TRANSACTION_END, 1, EAGAIN);
@@ -533,6 +541,7 @@ int main(void)
 		T(qemus_channels_are_listed_and_left_alone),
 		T(others_nodes_may_say_kind_and_may_say_nonsense),
 		T(a_domain_is_found_by_number_and_by_name),
+		T(a_failure_is_not_taken_for_the_end_of_a_domain),
 		T(others_changes_only_repeat_the_transaction),
 		T(a_failure_at_any_call_leaves_no_node_behind),
 		T(a_guest_that_does_not_take_it_up_gets_new_nodes),
