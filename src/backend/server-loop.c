@@ -221,15 +221,23 @@ static void on_fast(uv_timer_t *timer)
 		uv_timer_stop(timer);
 }
 
-/* xenstored cannot be restarted: without it there is nothing to do. */
-static void check_store(struct server *s)
+static bool store_answers(struct server *s)
 {
 	struct console_path root;
 	_cleanup_free_ char *value =
 		xs_read(s->host.xs, XBT_NULL,
 			console_backend_root(&root, s->host.backend), NULL);
 
-	if (!value && errno != ENOENT && errno != EACCES)
+	return value || errno == ENOENT || errno == EACCES;
+}
+
+/*
+ * xenstored cannot be restarted: without it there is nothing to do. One request
+ * may fail for want of memory, there or here.
+ */
+static void check_store(struct server *s)
+{
+	if (!store_answers(s) && !store_answers(s))
 		s->lost(s->config.userdata);
 }
 
