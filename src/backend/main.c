@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "backend/daemon.h"
 #include "backend/keeper.h"
@@ -115,5 +116,9 @@ int main(int argc, char **argv)
 			argv[optind]);
 		return EXIT_USAGE;
 	}
-	return keeper ? run_keeper(argc, argv) : daemon_run(&o);
+	if (keeper)
+		return run_keeper(argc, argv);
+	/* What the keeper executes is /proc/self/exe, and the kernel would call us "exe". */
+	prctl(PR_SET_NAME, "xenchanneld");
+	return daemon_run(&o);
 }

@@ -359,7 +359,11 @@ def first_boot_document_and_agent_of_the_guest_side(host):
     reader = host.popen(1, os.environ["XENCHAN"], "channel", "open", "--dir",
                         host.dir + "/guest", "org.example.config", "--exec",
                         "sh", "-c", "head -c 100000 | sha256sum | cut -c-64")
-    os.kill(host.keepers_child(), signal.SIGKILL)
+    served_by = host.keepers_child()
+    with open(f"/proc/{served_by}/comm", encoding="ascii") as f:
+        if f.read() != "xenchanneld\n":
+            fail("the daemon is not known by its name")
+    os.kill(served_by, signal.SIGKILL)
     client.send(document[50000:])
     assert client.receive(65).decode() == (
         hashlib.sha256(document).hexdigest() + "\n")
