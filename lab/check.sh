@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# check.sh [selftest|fidelity|traffic|ends|calls|bench|channels|channel-stall|channel-ends|life|others|dm]...
+# check.sh [selftest|fidelity|traffic|ends|calls|bench|channels|channel-stall|channel-ends|life|others|dm|compare]...
 # - the tests on a real Xen, in as many boots as there are names; without a name, those of the
 # default. One line "ok", "FAIL" or "skip" a test, the counts at the end. Status 77: this
 # machine cannot run them.
@@ -34,6 +34,16 @@ payload() {
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	cp -L "$@" "$dir/"
+}
+
+# libraries NAME PROGRAM...: what these need that dom0 does not have, and our libxenvchan
+libraries() {
+	local dir=$build/payload-$1/lib
+	shift
+	mkdir "$dir"
+	ldd "$@" | awk '/libuv|libcap-ng|libjson-c/ { print $3 }' | sort -u |
+		xargs -I{} cp -L {} "$dir/"
+	cp -L $build/src/vchan/libxenvchan.so.4.17 "$dir/"
 }
 
 # The payload's own lines "ok NAME" and "FAIL NAME"; a run that fails without one, or
@@ -149,11 +159,7 @@ channels() {
 	payload "$part" lab/channels/lib.sh lab/channels/guest/* lab/channels/layout.txt \
 		$build/lab/channels/channel-peer $build/src/cli/xenchan $build/src/backend/xenchanneld
 	echo "$part" >"$build/payload-$part/part"
-	mkdir "$build/payload-$part/lib"
-	# What xenchanneld needs that dom0 does not have; the guests' xenchan needs ours alone
-	ldd $build/src/backend/xenchanneld | awk '/libuv|libcap-ng/ {print $3}' |
-		xargs -I{} cp -L {} "$build/payload-$part/lib/"
-	cp -L $build/src/vchan/libxenvchan.so.4.17 "$build/payload-$part/lib/"
+	libraries "$part" $build/src/backend/xenchanneld
 	steps_of doc/admin-channels.md "$build/payload-$part/admin"
 	boot "$part" "$@" -n 2 -u 128 -t 900 || status=$?
 	adopt_results "$part" $status
@@ -166,10 +172,7 @@ channel_life() {
 	payload "$part" lab/channels/lib.sh lab/channel-life/"$part"/* lab/channels/guest/agent \
 		$build/lab/channels/channel-peer $build/test/e2e/channel-front \
 		$build/src/cli/xenchan $build/src/backend/xenchanneld
-	mkdir "$build/payload-$part/lib"
-	ldd $build/src/backend/xenchanneld | awk '/libuv|libcap-ng/ {print $3}' |
-		xargs -I{} cp -L {} "$build/payload-$part/lib/"
-	cp -L $build/src/vchan/libxenvchan.so.4.17 "$build/payload-$part/lib/"
+	libraries "$part" $build/src/backend/xenchanneld
 	boot "$part" -n 2 -u 96 -t 900 || status=$?
 	adopt_results "$part" $status
 	sed 's/^/     /' "$logs/$part/measured.txt" 2>/dev/null
@@ -188,13 +191,20 @@ check_dm() {
 	local status=0
 	payload dm lab/dm/* "$(command -v script)" $build/lab/channels/channel-peer $build/src/cli/xenchan \
 		$build/src/backend/xenchanneld $build/src/dm/xenchan-dm
-	mkdir $build/payload-dm/lib
-	ldd $build/src/{backend/xenchanneld,dm/xenchan-dm} | awk '/libuv|libcap-ng|libjson-c/ {print $3}' |
-		xargs -I{} cp -L {} $build/payload-dm/lib/
-	cp -L $build/src/vchan/libxenvchan.so.4.17 $build/payload-dm/lib/
+	libraries dm $build/src/{backend/xenchanneld,dm/xenchan-dm}
 	migration_steps
 	boot dm -n 0 -u 128 -t 900 || status=$?
 	adopt_results dm $status
+}
+
+check_compare() {
+	local status=0
+	payload compare lab/compare/guest/* $build/lab/compare/channel-meter $build/src/cli/xenchan \
+		$build/src/backend/xenchanneld $build/src/dm/xenchan-dm
+	libraries compare $build/src/{backend/xenchanneld,dm/xenchan-dm}
+	boot compare -n 0 -u 96 -t 900 || status=$?
+	adopt_results compare $status
+	lab/compare/table $logs/compare/results.tsv | sed 's/^/     /'
 }
 
 check_selftest() {
@@ -221,14 +231,14 @@ main() {
 			lab/fidelity/fidelity lab/fidelity/fidelity-agent lab/vchan/vchan-peer lab/vchan/vchan-faults \
 			lab/vchan/count-events.so src/vchan/libxenvchan.so.4.17.0 \
 			lab/calls/vchan-calls lab/calls/socket-echo src/bench/xenchan-vchan-bench \
-			lab/channels/channel-peer test/e2e/channel-front src/cli/xenchan src/backend/xenchanneld \
+			lab/channels/channel-peer lab/compare/channel-meter test/e2e/channel-front src/cli/xenchan src/backend/xenchanneld \
 			src/dm/xenchan-dm
 	} >$logs/build.log 2>&1 || {
 		tail -n 30 $logs/build.log
 		result FAIL "build"
 	}
 
-	[ $# != 0 ] || set -- selftest fidelity traffic ends calls bench channels channel-stall channel-ends life others dm
+	[ $# != 0 ] || set -- selftest fidelity traffic ends calls bench channels channel-stall channel-ends life others dm compare
 	[ $failed = 0 ] || set --
 	for part; do
 		case $part in
@@ -240,6 +250,7 @@ main() {
 		bench) check_bench ;;
 		channels | channel-ends) channels "$part" ;;
 		channel-stall) channels "$part" -i ;;
+		compare) check_compare ;;
 		dm) check_dm ;;
 		life | others) channel_life "$part" ;;
 		*) result FAIL "no part named $part" ;;
