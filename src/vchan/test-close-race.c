@@ -33,6 +33,7 @@ static void sessions(bool client_writes, uint64_t n)
 
 	new_world();
 	atomic_store(&turns.opened, 0);
+	atomic_store(&turns.joined, 0);
 	atomic_store(&turns.closed, 0);
 	check(!pthread_create(&t, NULL, client, &job), "thread", 0);
 	if (client_writes)

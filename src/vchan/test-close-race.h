@@ -22,9 +22,12 @@
 
 #define BYTES_MAX 5
 
-/* In memory of both: which session the server has opened, and the client closed. */
+/*
+ * In memory of both: which session the server has opened, and the client joined and closed.
+ * A server that is gone before its client's init has ended is refused: not the race meant.
+ */
 struct turns {
-	atomic_uint_fast64_t opened, closed;
+	atomic_uint_fast64_t opened, joined, closed;
 };
 
 static inline void check(bool ok, const char *what, uint64_t session)
@@ -98,6 +101,7 @@ static inline void run_client(struct turns *t, bool writes, int server,
 		wait_until(&t->opened, i);
 		c = libxenvchan_client_init(NULL, server, path);
 		check(c, "client", i);
+		atomic_store(&t->joined, i);
 		if (writes)
 			write_all(c, i);
 		else
@@ -105,12 +109,6 @@ static inline void run_client(struct turns *t, bool writes, int server,
 		libxenvchan_close(c);
 		atomic_store(&t->closed, i);
 	}
-}
-
-static inline void wait_for_client(struct libxenvchan *s)
-{
-	while (libxenvchan_is_open(s) == 2)
-		sched_yield();
 }
 
 /* One server for all clients. */
@@ -123,7 +121,7 @@ static inline void run_reading_server(struct turns *t, int client,
 	check(s, "server", 0);
 	for (uint64_t i = 1; i <= n; i++) {
 		atomic_store(&t->opened, i);
-		wait_for_client(s);
+		wait_until(&t->joined, i);
 		read_all(s, i);
 		wait_until(&t->closed, i);
 		check(!libxenvchan_rearm(s), "rearm", i);
@@ -141,7 +139,7 @@ static inline void run_writing_server(struct turns *t, int client,
 
 		check(s, "server", i);
 		atomic_store(&t->opened, i);
-		wait_for_client(s);
+		wait_until(&t->joined, i);
 		write_all(s, i);
 		libxenvchan_close(s);
 		wait_until(&t->closed, i);
