@@ -237,7 +237,11 @@ static bool store_answers(struct server *s)
  */
 static void check_store(struct server *s)
 {
-	if (!store_answers(s) && !store_answers(s))
+	bool answers = store_answers(s);
+
+	if (!answers)
+		answers = store_answers(s);
+	if (!answers)
 		s->lost(s->config.userdata);
 }
 

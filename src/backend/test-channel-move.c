@@ -219,22 +219,23 @@ static const char *live_on(struct world *w)
 /* What outlives the daemon, to see whether it has changed. */
 struct moment {
 	uint8_t file[WORLD_FILE_MAX];
-	struct console_page page;
+	uint8_t page[sizeof(struct console_page)];
 	size_t n_got;
 	int waiting;
 };
 
 static bool is_new(struct moment *m, struct world *w)
 {
+	const uint8_t *page = (const uint8_t *)w->page;
 	int n = world_waiting(w);
 
 	world_client_receives(w);
 	if (m->n_got == w->n_got && m->waiting == n &&
 	    !memcmp(m->file, w->file, w->file_size) &&
-	    !memcmp(&m->page, w->page, sizeof(m->page)))
+	    !memcmp(m->page, page, sizeof(m->page)))
 		return false;
 	memcpy(m->file, w->file, w->file_size);
-	m->page = *w->page;
+	memcpy(m->page, page, sizeof(m->page));
 	m->n_got = w->n_got;
 	m->waiting = n;
 	return true;
