@@ -68,26 +68,38 @@ cost() { # cost WHAT WHO NAME...
 	record "KiB, $what" "$who" $memory
 }
 
-# guest NAME WHO [xl.cfg LINE]...: made, and heard of
+# guest NAME WHO: made, in $created seconds, and heard of, if it has a channel
 guest() {
-	guest=$1 who=$2
-	shift 2
-	meter first "/run/$guest.sock" >/tmp/t.first 2>&1 &
-	first=$!
+	channel="channel=[\"name=lost,connection=pty\",\"name=c.one,connection=socket,path=/run/$1.sock\"]"
+	if [ "$2" != none ]; then
+		meter first "/run/$1.sock" >/tmp/t.first 2>&1 &
+		first=$!
+	fi
 	begun=$(now)
-	lab-domu "$guest" "$@" "channel=[\"name=lost,connection=pty\",\"name=c.one,connection=socket,path=/run/$guest.sock\"]" >/tmp/t.domu || bad="$bad $guest"
-	record "xl create" "$who" "$(since "$begun")"
-	wait $first || bad="$bad $guest"
-	record "first byte" "$who" "$(cat /tmp/t.first)"
+	case $2 in
+	none) lab-domu "$1" ;;
+	qemu) lab-domu "$1" "$channel" ;;
+	ours) lab-domu "$1" "$channel" "$DM" ;;
+	esac >/tmp/t.domu || bad="$bad $1"
+	created=$(since "$begun")
+	[ "$2" = none ] || wait "$first" || bad="$bad $1"
 }
-created() {
+created() { # created TURN WHO...: one after the other, each alone on the machine
+	begin "creation, turn $1"
+	turn=$1
+	shift
+	for who; do
+		guest "new$turn-$who" "$who"
+		record "xl create" "$who" "$created"
+		[ "$who" = none ] || record "first byte" "$who" "$(cat /tmp/t.first)"
+		xl destroy "new$turn-$who" || bad="$bad destroy"
+		sleep 1
+	done
+	end
+}
+kept() {
 	begin "guest $1 of each kind"
-	begun=$(now)
-	lab-domu "none$1" >/tmp/t.domu
-	record "xl create" none "$(since "$begun")"
-	xl destroy "none$1"
-	guest "qemu$1" qemu
-	guest "ours$1" ours "$DM"
+	for who in qemu ours; do guest "$who$1" $who; done
 	cost "$1 guests" qemu xen-qemu-system
 	cost "$1 guests" ours xenchanneld xenchan-dm
 	end
@@ -137,13 +149,13 @@ late_client() {
 	end
 }
 slow_client() {
-	begin "a client reads nothing for 10 s while the guest writes 1 MiB"
+	begin "a client reads nothing for 10 s while the guest writes 256 KiB"
 	for who in "qemu1 hvc1 qemu" "two hvc2 ours"; do
 		# shellcheck disable=SC2086 # three words
 		set -- $who
-		meter lost "/run/$1.sock" 1048576 10 10 >/tmp/t.lost 2>&1 &
+		meter lost "/run/$1.sock" 262144 10 10 >/tmp/t.lost 2>&1 &
 		client=$!
-		pour "$2" 1048576 || bad="$bad pour"
+		pour "$2" 262144 || bad="$bad pour"
 		wait $client
 		record "lost, slow client" "$3" "$(cat /tmp/t.lost)"
 	done
@@ -172,9 +184,14 @@ dmesg -n 1
 cd /payload || exit
 ./xenchanneld --keeper 2>>/out/daemon.log &
 keeper=$!
-for n in 1 2 3; do created $n; done
+created 1 none qemu ours
+created 2 ours none qemu
+created 3 qemu ours none
+created 4 none ours qemu
+created 5 qemu none ours
+for n in 1 2 3; do kept $n; done
 prepared
-for n in 1 2 3; do carried $n; done
+for n in 1 2 3 4 5; do carried $n; done
 late_client
 slow_client
 killed
