@@ -9,8 +9,9 @@
 #include "backend/life.h"
 #include "base/cleanup.h"
 #include "base/parse.h"
-#include "toolstack/nodes.h"
+#include "console/store.h"
 #include "xen/text.h"
+#include "xen/transact.h"
 
 static const char *be(const struct channel_address *a, struct console_path *p,
 		      const char *key)
@@ -210,8 +211,8 @@ static int read_guest(const struct channel_address *a, struct channel_view *v)
 	_cleanup_free_ char *open = NULL;
 	enum console_state s;
 	struct console_path p;
-	int r = toolstack_read_state(a->xs, XBT_NULL,
-				     fe(a, &p, CONSOLE_FE_STATE), &s);
+	int r = console_read_state(a->xs, XBT_NULL, fe(a, &p, CONSOLE_FE_STATE),
+				   &s);
 
 	v->guest = is_absent(r) ? LIFE_GONE : s;
 	if (r)
@@ -235,8 +236,8 @@ int nodes_read_view(const struct channel_address *a, struct channel_view *out)
 	_cleanup_free_ char *online = NULL;
 	struct channel_view v = { 0 };
 	struct console_path p;
-	int r = toolstack_read_state(a->xs, XBT_NULL,
-				     be(a, &p, CONSOLE_BE_STATE), &v.backend);
+	int r = console_read_state(a->xs, XBT_NULL, be(a, &p, CONSOLE_BE_STATE),
+				   &v.backend);
 
 	if (is_absent(r))
 		return NODES_GONE;
@@ -282,8 +283,7 @@ static int apply(void *userdata, xs_transaction_t t)
 	const struct channel_address *a = c->address;
 	struct console_path p;
 	enum console_state now;
-	int r = toolstack_read_state(a->xs, t, be(a, &p, CONSOLE_BE_STATE),
-				     &now);
+	int r = console_read_state(a->xs, t, be(a, &p, CONSOLE_BE_STATE), &now);
 
 	if (is_absent(r))
 		return NODES_GONE;
@@ -309,28 +309,28 @@ int nodes_write_state(const struct channel_address *a, enum console_state s)
 	struct change c = { a, CONSOLE_BE_STATE, console_state_text(s), false,
 			    s };
 
-	return toolstack_transact(a->xs, apply, &c);
+	return xen_transact(a->xs, apply, &c);
 }
 
 int nodes_write_hotplug(const struct channel_address *a)
 {
 	struct change c = { a, CONSOLE_BE_HOTPLUG_STATUS, "connected" };
 
-	return toolstack_transact(a->xs, apply, &c);
+	return xen_transact(a->xs, apply, &c);
 }
 
 int nodes_write_tty(const struct channel_address *a, const char *tty)
 {
 	struct change c = { a, CONSOLE_FE_TTY, tty, true };
 
-	return toolstack_transact(a->xs, apply, &c);
+	return xen_transact(a->xs, apply, &c);
 }
 
 int nodes_write_error(const struct channel_address *a, const char *text)
 {
 	struct change c = { a, CONSOLE_BE_ERROR, text };
 
-	return toolstack_transact(a->xs, apply, &c);
+	return xen_transact(a->xs, apply, &c);
 }
 
 static int read_id(const struct channel_address *a, struct channel_config *c)
@@ -345,6 +345,6 @@ static int read_id(const struct channel_address *a, struct channel_config *c)
 		strcpy(c->id, id);
 		return 0;
 	}
-	r = toolstack_make_id(c->id);
-	return r ? r : toolstack_transact(a->xs, apply, &change);
+	r = console_make_id(c->id);
+	return r ? r : xen_transact(a->xs, apply, &change);
 }

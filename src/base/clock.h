@@ -29,6 +29,13 @@ static inline int64_t deadline_in(int64_t ns)
 	return deadline;
 }
 
+static inline void clock_sleep_ms(unsigned int ms)
+{
+	struct timespec t = { ms / 1000, (long)(ms % 1000) * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
 /* For poll(2): milliseconds until then, rounded up, at most max; max < 0: no
  * limit. */
 static inline int deadline_poll_ms(int64_t deadline, int max)

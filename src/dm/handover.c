@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "toolstack/nodes.h"
+#include "base/clock.h"
+#include "console/store.h"
 #include "xen/text.h"
+#include "xen/transact.h"
 
 #define LOOK_MS 20
 
@@ -24,7 +26,7 @@ static int put_mark(const struct gift *g, xs_transaction_t t)
 	char id[CONSOLE_ID_LEN + 1];
 	const char *const pairs[][2] = { { CONSOLE_BE_OURS, "" },
 					 { CONSOLE_BE_ID, id } };
-	int r = toolstack_make_id(id);
+	int r = console_make_id(id);
 
 	for (size_t i = 0; i < 2 && !r; i++) {
 		struct console_path p;
@@ -70,13 +72,13 @@ static int give_in_transaction(void *userdata, xs_transaction_t t)
 static int give_one(struct gift *g, unsigned int timeout_ms)
 {
 	for (unsigned int ms = 0;; ms += LOOK_MS) {
-		int r = toolstack_transact(g->xs, give_in_transaction, g);
+		int r = xen_transact(g->xs, give_in_transaction, g);
 
 		if (r != -ENOENT)
 			return r;
 		if (ms >= timeout_ms)
 			return -ETIMEDOUT;
-		toolstack_pause_ms(LOOK_MS);
+		clock_sleep_ms(LOOK_MS);
 	}
 }
 
@@ -110,13 +112,13 @@ static int await_one(struct xs_handle *xs, const char *state,
 {
 	for (;; *left_ms -= LOOK_MS) {
 		enum console_state s;
-		int r = toolstack_read_state(xs, XBT_NULL, state, &s);
+		int r = console_read_state(xs, XBT_NULL, state, &s);
 
 		if (r || s >= CONSOLE_STATE_INIT_WAIT)
 			return r;
 		if (*left_ms < LOOK_MS)
 			return -ETIMEDOUT;
-		toolstack_pause_ms(LOOK_MS);
+		clock_sleep_ms(LOOK_MS);
 	}
 }
 

@@ -2,12 +2,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
+#include "console/store.h"
 #include "toolstack/channel.h"
 #include "toolstack/nodes.h"
 #include "xen/text.h"
+#include "xen/transact.h"
 
 /* What one transaction writes. */
 struct attachment {
@@ -144,7 +146,7 @@ static int write_settings(const struct attachment *a, const char *be)
 		{ CONSOLE_BE_LOG, s->log },
 		{ CONSOLE_BE_SIGNAL, s->signal_client ? "1" : NULL },
 	};
-	int r = toolstack_make_id(id);
+	int r = console_make_id(id);
 
 	snprintf(uid, sizeof(uid), "%ld", s->uid);
 	snprintf(gid, sizeof(gid), "%ld", s->gid);
@@ -365,7 +367,7 @@ int toolstack_attach(struct xs_handle *xs, const struct toolstack_spec *spec,
 	if (r)
 		return r;
 	attachment_init(&a, xs, spec, 0);
-	r = toolstack_transact(xs, attach_in_transaction, &a);
+	r = xen_transact(xs, attach_in_transaction, &a);
 	if (!r)
 		*device = a.device;
 	return r;
@@ -381,11 +383,11 @@ static int remove_untaken(void *userdata, xs_transaction_t t)
 	const struct toolstack_spec *s = a->spec;
 	struct console_path path;
 	enum console_state fe;
-	int r = toolstack_read_state(a->xs, t,
-				     console_frontend_path(&path, s->domid,
-							   a->device,
-							   CONSOLE_FE_STATE),
-				     &fe);
+	int r = console_read_state(a->xs, t,
+				   console_frontend_path(&path, s->domid,
+							 a->device,
+							 CONSOLE_FE_STATE),
+				   &fe);
 
 	if (r || fe > CONSOLE_STATE_INIT_WAIT)
 		return r;
@@ -395,12 +397,12 @@ static int remove_untaken(void *userdata, xs_transaction_t t)
 
 static int write_again(struct attachment *a)
 {
-	int r = toolstack_transact(a->xs, remove_untaken, a);
+	int r = xen_transact(a->xs, remove_untaken, a);
 
-	toolstack_pause_ms(LOOK_MS);
+	clock_sleep_ms(LOOK_MS);
 	if (!r && !exists(a->xs, XBT_NULL,
 			  toolstack_frontend(a->spec->domid, a->device).s))
-		r = toolstack_transact(a->xs, attach_in_transaction, a);
+		r = xen_transact(a->xs, attach_in_transaction, a);
 	return r;
 }
 
@@ -410,11 +412,11 @@ static int why_not_taken(struct xs_handle *xs,
 {
 	struct console_path path;
 	enum console_state be;
-	int r = toolstack_read_state(xs, XBT_NULL,
-				     console_backend_path(&path, spec->backend,
-							  spec->domid, device,
-							  CONSOLE_BE_STATE),
-				     &be);
+	int r = console_read_state(xs, XBT_NULL,
+				   console_backend_path(&path, spec->backend,
+							spec->domid, device,
+							CONSOLE_BE_STATE),
+				   &be);
 
 	if (r)
 		return r == -ENOENT ? TOOLSTACK_NO_CHANNEL : r;
@@ -433,7 +435,7 @@ int toolstack_await_guest(struct xs_handle *xs,
 	for (unsigned int ms = 0;; ms += LOOK_MS) {
 		struct console_path path;
 		enum console_state fe;
-		int r = toolstack_read_state(
+		int r = console_read_state(
 			xs, XBT_NULL,
 			console_frontend_path(&path, spec->domid, device,
 					      CONSOLE_FE_STATE),
@@ -452,6 +454,6 @@ int toolstack_await_guest(struct xs_handle *xs,
 		}
 		if (r)
 			return r;
-		toolstack_pause_ms(LOOK_MS);
+		clock_sleep_ms(LOOK_MS);
 	}
 }

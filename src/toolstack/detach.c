@@ -2,10 +2,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "console/store.h"
 #include "toolstack/channel.h"
 #include "toolstack/nodes.h"
-#include "base/cleanup.h"
 #include "xen/text.h"
+#include "xen/transact.h"
 
 #define LOOK_MS 20
 
@@ -33,8 +36,8 @@ static int begin(void *userdata, xs_transaction_t t)
 	const struct toolstack_channel *c = closing->channel;
 	struct console_path p;
 	enum console_state be;
-	int r = toolstack_read_state(closing->xs, t,
-				     backend_key(&p, c, CONSOLE_BE_STATE), &be);
+	int r = console_read_state(closing->xs, t,
+				   backend_key(&p, c, CONSOLE_BE_STATE), &be);
 
 	closing->removed = !r && (be == CONSOLE_STATE_INITIALISING ||
 				  be == CONSOLE_STATE_CLOSED);
@@ -57,9 +60,9 @@ static int await_closed(struct xs_handle *xs, const struct toolstack_channel *c,
 	for (unsigned int ms = 0;; ms += LOOK_MS) {
 		struct console_path p;
 		enum console_state be;
-		int r = toolstack_read_state(
-			xs, XBT_NULL, backend_key(&p, c, CONSOLE_BE_STATE),
-			&be);
+		int r = console_read_state(xs, XBT_NULL,
+					   backend_key(&p, c, CONSOLE_BE_STATE),
+					   &be);
 
 		if (r == -ENOENT)
 			return 0; /* the domain died, and its nodes with it */
@@ -67,7 +70,7 @@ static int await_closed(struct xs_handle *xs, const struct toolstack_channel *c,
 			return r;
 		if (ms >= timeout_ms)
 			return TOOLSTACK_NO_ANSWER;
-		toolstack_pause_ms(LOOK_MS);
+		clock_sleep_ms(LOOK_MS);
 	}
 }
 
@@ -80,7 +83,7 @@ static int close_channel(struct xs_handle *xs,
 
 	/* A backend that sees the guest's nodes vanish gives its page back. */
 	if (!toolstack_is_leftover(c)) {
-		r = toolstack_transact(xs, begin, &closing);
+		r = xen_transact(xs, begin, &closing);
 		if (r || closing.removed)
 			return r;
 		r = await_closed(xs, c, timeout_ms);
@@ -151,5 +154,5 @@ int toolstack_set_log(struct xs_handle *xs, unsigned int domid,
 	if (log && console_check_path(log, CONSOLE_VALUE_MAX))
 		return TOOLSTACK_BAD_PATH;
 	r = find(xs, domid, name, &list, &change.channel);
-	return r ? r : toolstack_transact(xs, change_log, &change);
+	return r ? r : xen_transact(xs, change_log, &change);
 }

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "console/store.h"
 #include "toolstack/channel.h"
 #include "toolstack/nodes.h"
 #include "xen/text.h"
@@ -85,20 +86,20 @@ static int read_states(struct xs_handle *xs, struct toolstack_channel *c)
 	if (r)
 		return r;
 	c->online = strcmp(online, "0") != 0;
-	r = toolstack_read_state(xs, XBT_NULL,
-				 console_backend_path(&p, c->backend, c->domid,
-						      c->device,
-						      CONSOLE_BE_STATE),
-				 &c->backend_state);
+	r = console_read_state(xs, XBT_NULL,
+			       console_backend_path(&p, c->backend, c->domid,
+						    c->device,
+						    CONSOLE_BE_STATE),
+			       &c->backend_state);
 
 	if (r && r != -ENOENT && r != -EACCES)
 		return r;
 	if (!c->has_backend)
 		c->backend_state = CONSOLE_STATE_UNKNOWN;
-	r = toolstack_read_state(xs, XBT_NULL,
-				 console_frontend_path(&p, c->domid, c->device,
-						       CONSOLE_FE_STATE),
-				 &c->frontend_state);
+	r = console_read_state(xs, XBT_NULL,
+			       console_frontend_path(&p, c->domid, c->device,
+						     CONSOLE_FE_STATE),
+			       &c->frontend_state);
 	c->has_frontend = !r;
 	return r == -ENOENT || r == -EACCES ? 0 : r;
 }

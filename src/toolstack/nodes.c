@@ -2,54 +2,10 @@
 #include "toolstack/nodes.h"
 
 #include <errno.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 
 #include "base/cleanup.h"
-#include "xen/text.h"
-
-#define TRANSACTION_TRIES 64
-
-void toolstack_pause_ms(unsigned int ms)
-{
-	struct timespec t = { ms / 1000, (long)(ms % 1000) * 1000000 };
-
-	nanosleep(&t, NULL);
-}
-
-static int try_once(struct xs_handle *xs,
-		    int (*fn)(void *userdata, xs_transaction_t t),
-		    void *userdata)
-{
-	xs_transaction_t t = xs_transaction_start(xs);
-	int r;
-
-	if (t == XBT_NULL)
-		return -errno;
-	r = fn(userdata, t);
-	if (r) {
-		xs_transaction_end(xs, t, true);
-		return r;
-	}
-	return xs_transaction_end(xs, t, false) ? 0 : -errno;
-}
-
-int toolstack_transact(struct xs_handle *xs,
-		       int (*fn)(void *userdata, xs_transaction_t t),
-		       void *userdata)
-{
-	int r = -EAGAIN;
-
-	for (int i = 0; i < TRANSACTION_TRIES && r == -EAGAIN; i++) {
-		if (i)
-			toolstack_pause_ms(i < 20 ? (unsigned int)i : 20);
-		r = try_once(xs, fn, userdata);
-	}
-	return r;
-}
+#include "xen/transact.h"
 
 struct console_path toolstack_frontend(unsigned int domid, unsigned int device)
 {
@@ -57,20 +13,6 @@ struct console_path toolstack_frontend(unsigned int domid, unsigned int device)
 
 	console_frontend_path(&p, domid, device, NULL);
 	return p;
-}
-
-int toolstack_read_state(struct xs_handle *xs, xs_transaction_t t,
-			 const char *path, enum console_state *out)
-{
-	_cleanup_free_ char *text = NULL;
-	int r = xen_text_read(xs, t, path, CONSOLE_VALUE_MAX, &text);
-
-	*out = CONSOLE_STATE_UNKNOWN;
-	if (r == -EPROTO)
-		return 0;
-	if (!r)
-		console_parse_state(text, out);
-	return r;
 }
 
 bool toolstack_is_leftover(const struct toolstack_channel *c)
@@ -157,15 +99,5 @@ int toolstack_remove_nodes(struct xs_handle *xs, unsigned int backend,
 {
 	struct removal m = { xs, backend, domid, device };
 
-	return toolstack_transact(xs, remove_in_transaction, &m);
-}
-
-int toolstack_make_id(char *id)
-{
-	uint64_t v;
-
-	if (getrandom(&v, sizeof(v), 0) != sizeof(v))
-		return -errno;
-	snprintf(id, CONSOLE_ID_LEN + 1, "%016llx", (unsigned long long)v);
-	return 0;
+	return xen_transact(xs, remove_in_transaction, &m);
 }

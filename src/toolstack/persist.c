@@ -8,8 +8,9 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
-#include "toolstack/nodes.h"
+#include "console/store.h"
 #include "xen/text.h"
+#include "xen/transact.h"
 
 #define ROOT "/tool/xenchan"
 #define UUID_LEN 36
@@ -114,8 +115,8 @@ int toolstack_persist(struct xs_handle *xs, const struct toolstack_spec *spec)
 	if (!r)
 		r = toolstack_forget(xs, spec->domid, spec->name);
 	if (!r)
-		r = toolstack_make_id(id);
-	return r ? r : toolstack_transact(xs, write_record, &w);
+		r = console_make_id(id);
+	return r ? r : xen_transact(xs, write_record, &w);
 }
 
 /* "" for what is not there. */
