@@ -72,9 +72,40 @@ void channel_take_back(struct channel *c);
  * CONSOLE_RING_CORRUPT. */
 int channel_resume_chunk(struct channel *c, bool same_ring);
 
+/* channel-link.c */
+
+/* Takes up the ring and the port that the guest names. False: it cannot. */
+bool channel_connect_guest(struct channel *c, const struct channel_view *v);
+
+/* In order: nothing of either direction is lost with the ring. */
+void channel_let_guest_go(struct channel *c);
+void channel_quarantine(struct channel *c, const char *why);
+
+/* channel-life.c */
+
+void channel_set_state(struct channel *c, enum channel_state s);
+void channel_write_state(struct channel *c, enum console_state s);
+void channel_close_guest(struct channel *c, const struct channel_view *v);
+
 /* channel.c */
 
-void channel_quarantine(struct channel *c, const char *why);
+uint64_t channel_now_ms(const struct channel *c);
+void channel_tell(const struct channel *c, const char *what,
+		  const char *detail);
+
+/* A node that cannot be written is said, once in a while, and survived. */
+void channel_say_unwritten(struct channel *c, int r);
+
+/* To the log, to who watches, and into its node. */
+void channel_report(struct channel *c, const char *error);
+
+/* 0 if there is one already, or none can be; or a negative errno. */
+int channel_open_sink(struct channel *c);
+
+/* The guest learns whether there is a client, if it shall. */
+void channel_signal_client(struct channel *c);
+
+void channel_refresh_log(struct channel *c, const char *path);
 
 /* "domain 3 channel 1 (name)", for the log. */
 struct channel_label {

@@ -3,10 +3,11 @@
  * xenchanneld: the backend of PV channels, for all guests of a domain.
  *
  * One process and one loop. server.c finds the channels of this backend domain
- * in xenstore and gives each its turn; channel.c takes one through its life,
- * which is the table in life.c; channel-move.c moves its bytes: out of the
- * guest's ring (link.c, console/ring.h) into a spool (spool.c), from there to
- * the client of a socket or a terminal (sink-*.c), and back.
+ * in xenstore and gives each its turn; channel-life.c takes one through its life,
+ * which is the table in life.c; channel-link.c takes up the guest's ring and lets
+ * it go; channel-move.c moves its bytes: out of the ring (link.c, console/ring.h)
+ * into a spool (spool.c), from there to the client of a socket or a terminal
+ * (sink-*.c), and back; channel.c is what the server knows of it.
  *
  * Nothing is kept but in the nodes, which the toolstack writes, and in the
  * spools: the process can be killed at any instruction, and the next one goes

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+/* What a channel does when its nodes have changed: the actions of life.h. */
+#include <string.h>
+
+#include "backend/channel-private.h"
+#include "base/cleanup.h"
+
+void channel_set_state(struct channel *c, enum channel_state s)
+{
+	if (c->state == s)
+		return;
+	log_debug("%s: %s -> %s", channel_label(c).s,
+		  channel_state_name(c->state), channel_state_name(s));
+	c->state = s;
+	channel_tell(c, "state", channel_state_name(s));
+}
+
+void channel_write_state(struct channel *c, enum console_state s)
+{
+	channel_say_unwritten(c, nodes_write_state(&c->address, s));
+}
+
+static void offer(struct channel *c, const struct channel_view *v)
+{
+	bool connected = v->backend == CONSOLE_STATE_CONNECTED &&
+			 (v->guest == CONSOLE_STATE_INITIALISED ||
+			  v->guest == CONSOLE_STATE_CONNECTED);
+
+	channel_let_guest_go(c);
+	c->failed_ref = c->failed_port = 0;
+	c->resuming &= connected;
+	/* A guest must not wait because a client cannot be served. */
+	if (!channel_open_sink(c))
+		channel_say_unwritten(c, nodes_write_hotplug(&c->address));
+	/* Connected already: a former process of ours did it. */
+	if (!connected && v->backend != CONSOLE_STATE_INIT_WAIT)
+		channel_write_state(c, CONSOLE_STATE_INIT_WAIT);
+	channel_set_state(c, CHANNEL_WAITING);
+	channel_move(c);
+}
+
+static void connect_and_tell(struct channel *c, const struct channel_view *v)
+{
+	if (!v->has_ring || !channel_connect_guest(c, v))
+		return;
+	if (v->backend != CONSOLE_STATE_CONNECTED)
+		channel_write_state(c, CONSOLE_STATE_CONNECTED);
+	channel_set_state(c, CHANNEL_CONNECTED);
+	channel_move(c);
+}
+
+void channel_close_guest(struct channel *c, const struct channel_view *v)
+{
+	channel_let_guest_go(c);
+	if (v->backend != CONSOLE_STATE_CLOSED)
+		channel_write_state(c, CONSOLE_STATE_CLOSED);
+	channel_set_state(c, CHANNEL_CLOSED);
+}
+
+static void begin_closing(struct channel *c)
+{
+	c->closing_since_ms = channel_now_ms(c);
+	channel_set_state(c, CHANNEL_CLOSING);
+	channel_write_state(c, CONSOLE_STATE_CLOSING);
+	channel_move(c);
+}
+
+static void act(struct channel *c, enum life_action action,
+		const struct channel_view *v)
+{
+	switch (action) {
+	case LIFE_OFFER:
+		offer(c, v);
+		break;
+	case LIFE_CONNECT:
+		connect_and_tell(c, v);
+		break;
+	case LIFE_BEGIN_CLOSING:
+		begin_closing(c);
+		break;
+	case LIFE_CLOSE:
+		channel_close_guest(c, v);
+		break;
+	case LIFE_NOTHING:
+	case LIFE_ACTION_N:
+		break;
+	}
+}
+
+static void refresh_guest_open(struct channel *c, const struct channel_view *v)
+{
+	bool open = v->has_guest_open && v->guest_open;
+
+	if (open != c->guest_open)
+		channel_tell(c, open ? "guest-open" : "guest-close", "");
+	c->guest_open = open;
+}
+
+/* Of the settings, the log alone may change while the channel runs. */
+static int refresh_config(struct channel *c)
+{
+	_cleanup_(channel_config_deinit) struct channel_config now = { 0 };
+	int r = nodes_read_config(&c->address, true, &now);
+
+	if (r > 0 || (!r && strcmp(now.id, c->config.id) != 0))
+		return NODES_GONE;
+	if (!r)
+		channel_refresh_log(c, now.log);
+	return r;
+}
+
+int channel_refresh(struct channel *c)
+{
+	struct channel_view v;
+	enum channel_state before;
+	int r = refresh_config(c);
+
+	/* A state may lead to the next at once: at most as often as there are
+	 * states. */
+	for (int i = 0; !r && i < CHANNEL_STATE_N; i++) {
+		r = nodes_read_view(&c->address, &v);
+		if (r)
+			break;
+		before = c->state;
+		act(c, life_next(c->state, v.guest, v.online), &v);
+		/* One that cannot be connected need not be for its end. */
+		if (c->state == CHANNEL_WAITING && !v.online)
+			channel_close_guest(c, &v);
+		refresh_guest_open(c, &v);
+		if (c->state == before)
+			break;
+	}
+	return r;
+}
