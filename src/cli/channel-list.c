@@ -303,7 +303,7 @@ int command_channel_list(int argc, char **argv)
 {
 	_cleanup_(toolstack_list_deinit) struct toolstack_list list = { 0 };
 	_cleanup_(cleanup_xen_storep) struct xs_handle *xs = NULL;
-	unsigned int domid;
+	unsigned int domid, own = 0;
 	struct options o;
 	int r, status = parse(&o, argc, argv);
 
@@ -320,6 +320,8 @@ int command_channel_list(int argc, char **argv)
 	if (r)
 		return say_failure("cannot list channels: %s", strerror(-r));
 	/* Best effort: it may run in another domain, or be another's. */
-	toolstack_list_add_status(&list, o.run_dir);
+	r = xen_store_domid(xs, &own);
+	if (!r || r == -ENOENT) /* not written: the control domain */
+		toolstack_list_add_status(&list, own, o.run_dir);
 	return print(&list, o.form);
 }

@@ -125,7 +125,8 @@ struct toolstack_channel {
 	enum console_overflow overflow;
 	unsigned int limit;
 	bool has_frontend; /* false: a leftover of a dead domain */
-	bool has_backend;  /* false: the backend's domain is dead */
+	bool has_backend;  /* false: the backend's domain is dead; or */
+	bool incomplete;   /* that lives: an attach was killed */
 	bool ours;         /* xenchanneld's */
 	bool guest_open;   /* so the guest says */
 	bool has_guest_open;

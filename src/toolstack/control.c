@@ -70,18 +70,21 @@ static int take_u64(char **rest, uint64_t *out)
 }
 
 static struct toolstack_channel *find_device(struct toolstack_list *list,
-					     uint64_t domid, uint64_t device)
+					     unsigned int own, uint64_t domid,
+					     uint64_t device)
 {
 	for (size_t i = 0; i < list->n_channels; i++) {
 		struct toolstack_channel *c = &list->channels[i];
 
-		if (c->domid == domid && c->device == device && c->ours)
+		if (c->backend == own && c->domid == domid &&
+		    c->device == device && c->ours)
 			return c;
 	}
 	return NULL;
 }
 
-static int take_status(struct toolstack_list *list, char *rest)
+static int take_status(struct toolstack_list *list, unsigned int own,
+		       char *rest)
 {
 	uint64_t domid, device, client;
 	struct toolstack_status s = { .known = true };
@@ -93,13 +96,14 @@ static int take_status(struct toolstack_list *list, char *rest)
 	    take_u64(&rest, &s.dropped) || take_u64(&rest, &s.waiting))
 		return -EPROTO;
 	s.has_client = client;
-	c = find_device(list, domid, device);
+	c = find_device(list, own, domid, device);
 	if (c)
 		c->status = s;
 	return 0;
 }
 
-int toolstack_list_add_status(struct toolstack_list *list, const char *run_dir)
+int toolstack_list_add_status(struct toolstack_list *list, unsigned int own,
+			      const char *run_dir)
 {
 	char line[CONTROL_LINE_MAX];
 	int r, fd = toolstack_control(run_dir, CONTROL_STATUS);
@@ -116,7 +120,8 @@ int toolstack_list_add_status(struct toolstack_list *list, const char *run_dir)
 		word = toolstack_control_field(&rest);
 		if (!strcmp(word, "end"))
 			r = 0;
-		else if (strcmp(word, "channel") || take_status(list, rest))
+		else if (strcmp(word, "channel") ||
+			 take_status(list, own, rest))
 			break;
 	}
 	fclose(in);

@@ -30,10 +30,11 @@
 int toolstack_control(const char *run_dir, const char *request);
 
 /*
- * Adds what the daemon knows to the list's channels that it serves. 0, or a
- * negative errno: -ENOENT or -ECONNREFUSED if none runs.
+ * Adds what the daemon of this domain, own, knows to the list's channels that
+ * it serves. 0, or a negative errno: -ENOENT or -ECONNREFUSED if none runs.
  */
-int toolstack_list_add_status(struct toolstack_list *list, const char *run_dir);
+int toolstack_list_add_status(struct toolstack_list *list, unsigned int own,
+			      const char *run_dir);
 
 /* The next of the line's fields, which *rest is moved behind; or NULL. */
 char *toolstack_control_field(char **rest);

@@ -82,7 +82,7 @@ static int close_channel(struct xs_handle *xs,
 	int r;
 
 	/* A backend that sees the guest's nodes vanish gives its page back. */
-	if (!toolstack_is_leftover(c)) {
+	if (!toolstack_is_leftover(c) && !c->incomplete) {
 		r = xen_transact(xs, begin, &closing);
 		if (r || closing.removed)
 			return r;

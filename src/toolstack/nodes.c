@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "console/store.h"
 #include "xen/transact.h"
 
 struct console_path toolstack_frontend(unsigned int domid, unsigned int device)
@@ -17,10 +18,44 @@ struct console_path toolstack_frontend(unsigned int domid, unsigned int device)
 
 bool toolstack_is_leftover(const struct toolstack_channel *c)
 {
+	if (c->incomplete)
+		return false; /* its name and device are taken */
 	if (!c->has_frontend || !c->has_backend)
 		return true;
 	return !c->online && c->frontend_state == CONSOLE_STATE_CLOSED &&
 	       c->backend_state == CONSOLE_STATE_CLOSED;
+}
+
+static bool is_absent(int r)
+{
+	return r == -ENOENT || r == -EACCES;
+}
+
+int toolstack_check_live(struct xs_handle *xs, xs_transaction_t t,
+			 unsigned int backend, unsigned int domid,
+			 unsigned int device, bool *live)
+{
+	_cleanup_free_ char *online = NULL;
+	enum console_state fe, be;
+	struct console_path p;
+	int r;
+
+	*live = false;
+	console_frontend_path(&p, domid, device, CONSOLE_FE_STATE);
+	r = console_read_state(xs, t, p.s, &fe);
+	if (r)
+		return is_absent(r) ? 0 : r;
+	console_backend_path(&p, backend, domid, device, CONSOLE_BE_STATE);
+	r = console_read_state(xs, t, p.s, &be);
+	if (r && !is_absent(r))
+		return r;
+	console_backend_path(&p, backend, domid, device, CONSOLE_BE_ONLINE);
+	online = xs_read(xs, t, p.s, NULL);
+	if (!online && !is_absent(-errno))
+		return -errno;
+	*live = fe != CONSOLE_STATE_CLOSED || be != CONSOLE_STATE_CLOSED ||
+		!online || strcmp(online, "0") != 0;
+	return 0;
 }
 
 /* 0, also if it was not there. */
@@ -57,25 +92,42 @@ static int prune(struct xs_handle *xs, xs_transaction_t t, char *path, int n)
 	return 0;
 }
 
+static int is_of_another(struct xs_handle *xs, xs_transaction_t t,
+			 const struct console_path *be, unsigned int domid,
+			 unsigned int device, bool *is)
+{
+	_cleanup_free_ char *backend = NULL;
+	struct console_path p;
+
+	console_libxl_path(&p, domid, device, CONSOLE_FE_BACKEND);
+	backend = xs_read(xs, t, p.s, NULL);
+	*is = backend && strcmp(backend, be->s) != 0;
+	return backend || is_absent(-errno) ? 0 : -errno;
+}
+
 int toolstack_remove_nodes_in(struct xs_handle *xs, xs_transaction_t t,
 			      unsigned int backend, unsigned int domid,
 			      unsigned int device)
 {
 	struct console_path fe, be, copy;
+	bool another;
 	int r;
 
 	console_frontend_path(&fe, domid, device, NULL);
 	console_backend_path(&be, backend, domid, device, NULL);
 	console_libxl_path(&copy, domid, device, NULL);
-	r = rm(xs, t, fe.s);
+	r = is_of_another(xs, t, &be, domid, device, &another);
 	if (!r)
 		r = rm(xs, t, be.s);
-	if (!r)
-		r = rm(xs, t, copy.s);
 	/* /local/domain/B/backend/console/N; /libxl/N/device/console, and up
 	 * to /libxl/N, which libxl has more in if the domain is its own. */
 	if (!r)
 		r = prune(xs, t, be.s, 1);
+	if (r || another)
+		return r;
+	r = rm(xs, t, fe.s);
+	if (!r)
+		r = rm(xs, t, copy.s);
 	if (!r)
 		r = prune(xs, t, copy.s, 3);
 	return r;

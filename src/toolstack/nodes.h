@@ -8,6 +8,13 @@
 
 #include "toolstack/channel.h"
 
+/* Where this runs: no other domain may write what it writes. */
+#define TOOLSTACK_DOMAIN 0u
+
+/* Reads a channel of which the address and has_backend are known. */
+int toolstack_list_add(struct xs_handle *xs, struct toolstack_list *list,
+		       const struct toolstack_channel *address);
+
 struct console_path toolstack_frontend(unsigned int domid, unsigned int device);
 
 /* Detached and closed at both ends, or one end's domain is gone. */
@@ -17,6 +24,15 @@ bool toolstack_is_leftover(const struct toolstack_channel *c);
 int toolstack_find_path(struct xs_handle *xs, unsigned int backend,
 			const char *path, bool *found);
 
+/* Is what stands there now no leftover? */
+int toolstack_check_live(struct xs_handle *xs, xs_transaction_t t,
+			 unsigned int backend, unsigned int domid,
+			 unsigned int device, bool *live);
+
+/*
+ * Of a device that libxl's copy says another domain serves, only what this
+ * backend has of it.
+ */
 int toolstack_remove_nodes_in(struct xs_handle *xs, xs_transaction_t t,
 			      unsigned int backend, unsigned int domid,
 			      unsigned int device);

@@ -1,114 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
-#include "base/cleanup.h"
-#include "toolstack/channel.h"
-#include "xenhost/fake/fake-host.h"
-
-static struct xs_handle *xs;
-
-static void put(const char *path, const char *value)
-{
-	assert_true(xs_write(xs, XBT_NULL, path, value,
-			     (unsigned int)strlen(value)));
-}
-
-static void assert_reads(const char *path, const char *expected)
-{
-	_cleanup_free_ char *value = xs_read(xs, XBT_NULL, path, NULL);
-
-	if (!value)
-		fail_msg("%s is not there", path);
-	assert_string_equal(value, expected);
-}
-
-static void assert_gone(const char *path)
-{
-	_cleanup_free_ char *value = xs_read(xs, XBT_NULL, path, NULL);
-
-	assert_null(value);
-	assert_int_equal(errno, ENOENT);
-}
-
-static void make_domain(unsigned int domid, const char *name)
-{
-	struct xs_permissions perms[] = { { 0, XS_PERM_NONE },
-					  { domid, XS_PERM_READ } };
-	char path[64];
-
-	assert_int_equal(fake_host_create(domid), 0);
-	snprintf(path, sizeof(path), "/local/domain/%u", domid);
-	assert_true(xs_set_permissions(xs, XBT_NULL, path, perms, 2));
-	snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
-	put(path, name);
-}
-
-static int set_up(void **state)
-{
-	fake_host_reset();
-	fake_host_set_domain(0);
-	xs = xs_open(0);
-	make_domain(1, "one");
-	make_domain(2, "two");
-	return !xs;
-}
-
-static int tear_down(void **state)
-{
-	unsigned int left = fake_host_live(0, FAKE_TRANSACTIONS);
-
-	xs_close(xs);
-	fake_host_reset();
-	return left > 0;
-}
-
-static struct toolstack_spec pty(const char *name)
-{
-	return (struct toolstack_spec){
-		.domid = 1, .name = name, .uid = -1, .gid = -1
-	};
-}
-
-static struct toolstack_spec socket_at(const char *name, const char *path)
-{
-	struct toolstack_spec s = pty(name);
-
-	s.kind = CONSOLE_SOCKET;
-	s.path = path;
-	return s;
-}
-
-static unsigned int attach(struct toolstack_spec spec)
-{
-	unsigned int device = 0;
-
-	assert_int_equal(toolstack_attach(xs, &spec, &device), 0);
-	return device;
-}
-
-static int attach_status(struct toolstack_spec spec)
-{
-	unsigned int device;
-
-	return toolstack_attach(xs, &spec, &device);
-}
-
-/* A backend and a guest that have closed device k of domain 1. */
-static void play_closed(unsigned int k)
-{
-	struct console_path p;
-
-	put(console_frontend_path(&p, 1, k, CONSOLE_FE_STATE), "6");
-	put(console_backend_path(&p, 0, 1, k, CONSOLE_BE_STATE), "6");
-	put(console_backend_path(&p, 0, 1, k, CONSOLE_BE_ONLINE), "0");
-}
+#include "toolstack/test-store.h"
 
 /* A tree in the form of xenstore-ls -fp, except for random ids. */
 static void dump(const char *path, char *out, size_t size)
@@ -163,10 +54,6 @@ static void assert_tree(const char *path, const char *const *expected,
 		const char *const lines[] = { __VA_ARGS__ };                \
 		assert_tree(path, lines, sizeof(lines) / sizeof(lines[0])); \
 	} while (0)
-
-#define FE "/local/domain/1/device/console"
-#define BE "/local/domain/0/backend/console"
-#define LIBXL "/libxl/1/device/console"
 
 static void the_nodes_are_those_of_libxl_with_its_permissions(void **state)
 {
@@ -389,52 +276,6 @@ static void a_channel_that_no_backend_has_seen_goes_at_once(void **state)
 			 TOOLSTACK_NO_CHANNEL);
 }
 
-static void qemus_channels_are_listed_and_left_alone(void **state)
-{
-	_cleanup_(toolstack_list_deinit) struct toolstack_list list = { 0 };
-
-	put(FE "/1/state", "4");
-	put(FE "/1/type", "ioemu");
-	put(FE "/1/tty", "/dev/pts/3");
-	put(BE "/1/1/name", "xl.channel");
-	put(BE "/1/1/connection", "pty");
-	put(BE "/1/1/state", "4");
-	put(BE "/1/0/state", "1"); /* its console */
-	assert_int_equal(toolstack_list(xs, -1, &list), 0);
-	assert_int_equal(list.n_channels, 1);
-	assert_string_equal(list.channels[0].name, "xl.channel");
-	assert_string_equal(list.channels[0].path, "/dev/pts/3");
-	assert_int_equal(list.channels[0].backend_state,
-			 CONSOLE_STATE_CONNECTED);
-	assert_false(list.channels[0].ours);
-	assert_int_equal(toolstack_detach(xs, 1, "xl.channel", 0, false),
-			 TOOLSTACK_NOT_OURS);
-	/* Its device is in use. */
-	assert_int_equal(attach(pty("a")), 2);
-}
-
-static void others_nodes_may_say_kind_and_may_say_nonsense(void **state)
-{
-	_cleanup_(toolstack_list_deinit) struct toolstack_list list = { 0 };
-	const struct toolstack_channel *c;
-
-	put(FE "/1/name", "named.by.frontend");
-	put(FE "/1/state", "four");
-	put(BE "/1/1/kind", "socket");
-	put(BE "/1/1/path", "/run/k.sock");
-	put(BE "/1/2/connection", "carrier pigeon");
-	put(BE "/1/2/name", "odd");
-	assert_int_equal(toolstack_list(xs, 1, &list), 0);
-	assert_int_equal(list.n_channels, 2);
-	c = toolstack_list_find(&list, 1, "named.by.frontend");
-	assert_non_null(c);
-	assert_true(c->has_kind && c->kind == CONSOLE_SOCKET);
-	assert_string_equal(c->path, "/run/k.sock");
-	assert_int_equal(c->frontend_state, CONSOLE_STATE_UNKNOWN);
-	assert_false(list.channels[1].has_kind);
-	assert_false(list.channels[1].has_frontend);
-}
-
 static void a_domain_is_found_by_number_and_by_name(void **state)
 {
 	unsigned int domid = 99;
@@ -519,8 +360,6 @@ static void a_log_begins_and_ends_while_the_channel_runs(void **state)
 			 TOOLSTACK_BAD_PATH);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -538,8 +377,6 @@ int main(void)
 		T(detaching_waits_for_the_backend),
 		T(detaching_by_force_does_not),
 		T(a_channel_that_no_backend_has_seen_goes_at_once),
-		T(qemus_channels_are_listed_and_left_alone),
-		T(others_nodes_may_say_kind_and_may_say_nonsense),
 		T(a_domain_is_found_by_number_and_by_name),
 		T(a_failure_is_not_taken_for_the_end_of_a_domain),
 		T(others_changes_only_repeat_the_transaction),
