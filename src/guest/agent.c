@@ -69,9 +69,9 @@ int agent_start(struct agent *a, const char *name, int terminal)
 
 bool agent_reap(struct agent *a)
 {
-	int status;
+	int status = 0;
 
-	if (!a->pid || waitpid(a->pid, &status, WNOHANG) != a->pid)
+	if (!a->pid || !waitpid(a->pid, &status, WNOHANG))
 		return false;
 	a->pid = 0;
 	a->stopping = false;

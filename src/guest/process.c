@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +16,19 @@
 #define PATIENCE (5 * NS_PER_S)
 #define LOOK_MS 20
 
+int process_watch_children(int *fd_r)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
+	    sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	*fd_r = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return *fd_r < 0 ? -errno : 0;
+}
+
 /* What the parent has changed for itself; a caught signal is default again by
  * the exec. */
 static void reset_signals(void)
@@ -23,6 +37,7 @@ static void reset_signals(void)
 
 	sigemptyset(&none);
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGCHLD, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 

@@ -7,9 +7,16 @@
 #include <sys/types.h>
 
 /*
+ * Makes *fd_r readable (for a signalfd's read) when a child ends. Blocks SIGCHLD,
+ * and has it obeyed if our parent ignores it: children would vanish unseen. 0,
+ * or negative errno.
+ */
+int process_watch_children(int *fd_r);
+
+/*
  * Runs argv[0], found along PATH, with these descriptors as 0 and 1, and the
- * variable XEN_CHANNEL set to the channel's name, unless that is NULL. Signals are as a new program
- * expects them. apart: in a session and process group of its own. 0; or
+ * variable XEN_CHANNEL set to the channel's name, unless that is NULL. Signals
+ * are as a new program expects them. apart: in a session and process group of its own. 0; or
  * negative errno, also where argv[0] cannot be run.
  */
 int process_start(char *const argv[], int in, int out, const char *channel,

@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "guest/process.h"
 
 /* The lock of the daemon itself: no channel is device 0. */
 #define DAEMON_LOCK 0
@@ -33,18 +33,6 @@ struct serve {
 	bool stopping;
 	unsigned int bad_names; /* devices whose names were complained of */
 };
-
-static int open_children(struct serve *s)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	if (sigprocmask(SIG_BLOCK, &set, NULL))
-		return -errno;
-	s->children = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return s->children < 0 ? -errno : 0;
-}
 
 static int open_inotify(struct serve *s)
 {
@@ -229,7 +217,7 @@ static int set_up(struct serve *s, struct lock_holder *holder_r)
 	if (r)
 		return r;
 	pty_remove_stale(s->o->env.scope.dir);
-	r = open_children(s);
+	r = process_watch_children(&s->children);
 	if (!r)
 		r = open_inotify(s);
 	if (!r)

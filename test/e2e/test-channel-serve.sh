@@ -13,7 +13,8 @@ mkdir "$agents"
 attach() { dom 0 "$XENCHAN" channel attach -d 1 "$1" --pty; }
 detach() { dom 0 "$XENCHAN" channel detach -d 1 "$1"; }
 serve() {
-	dom 1 "$XENCHAN" channel serve --dir "$channels" --agents "$agents" \
+	# Its parent may ignore the deaths of children.
+	dom 1 env --ignore-signal=CHLD "$XENCHAN" channel serve --dir "$channels" --agents "$agents" \
 		--restart-delay 50ms 2>>"$dir/log" &
 	serve_pid=$!
 }
