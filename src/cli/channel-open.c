@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* xenchan channel open: a channel of this domain, by its name. */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +17,6 @@
 #include "cli/stop.h"
 #include "cli/streams.h"
 #include "guest/kernel.h"
-#include "guest/process.h"
 #include "guest/session.h"
 #include "guest/tty-relay.h"
 #include "guest/tty.h"
@@ -41,7 +39,9 @@ static const char help[] =
 	"      --eof close          at the end of input, close once the host "
 	"has taken it\n"
 	"      --eof keep           go on receiving until the host closes\n"
-	"                           default: close, unless input is /dev/null\n"
+	"                           default: close, unless input is /dev/null, "
+	"or CMD's\n"
+	"                           output: then until CMD has ended\n"
 	"      --exec CMD [ARG...]  run CMD on the channel; all that follows "
 	"is CMD's\n"
 	"      --tty TTY            use this terminal of the kernel's; you "
@@ -71,12 +71,6 @@ struct options {
 	unsigned int device;
 	int64_t timeout_ns;
 	bool keep, help;
-};
-
-/* What is being run on the channel. */
-struct command {
-	pid_t pid;
-	int in, out; /* to its standard input, from its output */
 };
 
 static int parse_timeout(struct options *o)
@@ -140,10 +134,11 @@ static int parse(struct options *o, int argc, char **argv)
 	};
 	int end = find_exec_option(argc, argv), option, status = STATUS_DONE;
 
-	*o = (struct options){ .timeout_ns = -1,
-			       .keep = stream_is_null(STDIN_FILENO) };
+	*o = (struct options){ .timeout_ns = -1 };
 	if (end < argc)
 		o->command = argv + end + 1;
+	/* A command is over when it has ended, not when it has said all. */
+	o->keep = o->command || stream_is_null(STDIN_FILENO);
 	optind = 0;
 	opterr = 0;
 	while (!status && (option = getopt_long(end, argv, ":t:h", long_options,
@@ -252,68 +247,42 @@ static int say_result(const struct session *s, int r)
 	return say_failure("%s: %s", s->name, strerror(-r));
 }
 
-static int start_command(const struct options *o, struct command *c)
+/* The exit status of all is that of the command, unless we failed. */
+static int run_command(struct session *s, const struct options *o, int tty)
 {
-	int to[2] = { -1, -1 }, from[2] = { -1, -1 }, r = 0;
+	struct command c;
+	int r = command_start(&c, o->command, o->name), status;
 
-	if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
-		r = -errno;
-	if (!r)
-		r = process_start(o->command, to[0], from[1], o->name, false,
-				  &c->pid);
-	if (to[0] >= 0)
-		close(to[0]);
-	if (from[1] >= 0)
-		close(from[1]);
-	c->in = to[1];
-	c->out = from[0];
-	if (r)
+	if (r) {
+		command_finish(&c, -1);
+		if (tty < 0)
+			(void)session_close(s);
 		return say_failure("cannot run %s: %s", o->command[0],
 				   strerror(-r));
-	fcntl(c->in, F_SETFL, O_NONBLOCK);
-	fcntl(c->out, F_SETFL, O_NONBLOCK);
-	return STATUS_DONE;
-}
-
-/* The exit status of all is that of the command, unless we failed. */
-static int end_command(struct command *c, int status)
-{
-	int command_status;
-
-	if (c->in >= 0)
-		close(c->in);
-	if (c->out >= 0)
-		close(c->out);
-	if (!c->pid)
-		return status;
-	command_status = process_finish(c->pid, stop_fd());
-	return status == STATUS_DONE ? command_status : status;
+	}
+	s->relay = (struct relay){ .in = c.out, .out = c.in, .command = &c };
+	r = tty < 0 ? session_run(s)
+		    : tty_relay_run(&s->relay, tty, s->stop, s->keep);
+	status = say_result(s, r);
+	s->relay.command = NULL;
+	r = command_finish(&c, stop_fd());
+	return status == STATUS_DONE ? r : status;
 }
 
 /* Bytes, by whichever way the channel was opened: tty is -1, or a terminal. */
 static int run(struct session *s, const struct options *o, int tty)
 {
-	struct command c = { .in = -1, .out = -1 };
-	int r, status;
+	int r;
 
+	s->keep = o->keep;
+	if (o->command)
+		return run_command(s, o, tty);
 	s->relay = (struct relay){ .in = STDIN_FILENO, .out = STDOUT_FILENO };
-	s->keep = o->keep && !o->command;
-	if (o->command) {
-		status = start_command(o, &c);
-		if (status) {
-			end_command(&c, status);
-			return status;
-		}
-		s->relay = (struct relay){ .in = c.out,
-					   .out = c.in,
-					   .out_may_close = true };
-	} else {
-		streams_make_nonblocking();
-	}
+	streams_make_nonblocking();
 	r = tty < 0 ? session_run(s)
 		    : tty_relay_run(&s->relay, tty, s->stop, s->keep);
 	streams_restore();
-	return end_command(&c, say_result(s, r));
+	return say_result(s, r);
 }
 
 static int say_no_tty(const struct session *s, int why, int r)

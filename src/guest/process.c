@@ -104,10 +104,9 @@ int process_status(int wait_status)
 				      : 128 + WTERMSIG(wait_status);
 }
 
-int process_finish(pid_t pid, int stop)
+int process_finish(pid_t pid, int stop, int64_t deadline)
 {
 	static const int signals[] = { 0, SIGTERM, SIGKILL };
-	int64_t deadline = deadline_in(PATIENCE);
 	unsigned int stage = 0;
 	int status;
 

@@ -4,6 +4,7 @@
 #define XENCHAN_GUEST_PROCESS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -26,10 +27,10 @@ int process_start(char *const argv[], int in, int out, const char *channel,
 int process_status(int wait_status);
 
 /*
- * Waits for the end of a process: a while for it to go by itself, then with
- * SIGTERM, then with SIGKILL. Returns its exit status. stop: readable: it is
- * SIGTERM's turn now; or -1.
+ * Waits for the end of a process: until the deadline for it to go by itself,
+ * then five seconds with SIGTERM, then with SIGKILL. Returns its exit status.
+ * stop: readable: it is SIGTERM's turn now; or -1.
  */
-int process_finish(pid_t pid, int stop);
+int process_finish(pid_t pid, int stop, int64_t deadline_ns);
 
 #endif

@@ -4,9 +4,16 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 static bool is_transient(int err)
 {
 	return err == EAGAIN || err == EWOULDBLOCK || err == EINTR;
+}
+
+bool relay_command_is_over(const struct relay *r)
+{
+	return r->command && !r->command->pid;
 }
 
 static int send_some(struct relay *r, struct endpoint *e)
@@ -22,8 +29,11 @@ static int send_some(struct relay *r, struct endpoint *e)
 	if (!space)
 		return RELAY_DONE;
 	n = read(r->in, buffer, space);
-	if (n < 0 && is_transient(errno))
+	if (n < 0 && is_transient(errno)) {
+		/* Its children may still hold the pipe. */
+		r->in_ended = errno != EINTR && relay_command_is_over(r);
 		return RELAY_DONE;
+	}
 	/* Linux: a terminal whose other end is closed reads so. */
 	if (n == 0 || (n < 0 && errno == EIO)) {
 		r->in_ended = true;
@@ -44,7 +54,7 @@ static int judge_write_failure(struct relay *r)
 {
 	if (is_transient(errno))
 		return RELAY_DONE;
-	if (errno == EPIPE && r->out_may_close) {
+	if (errno == EPIPE && r->command) {
 		r->out = -1;
 		return RELAY_DONE;
 	}
@@ -94,6 +104,36 @@ bool relay_wants_output(const struct relay *r, struct endpoint *e)
 	size_t ready;
 
 	return r->out >= 0 && (console_ring_ready(&e->ring, &ready) || ready);
+}
+
+int relay_command_fd(const struct relay *r)
+{
+	return r->command && r->command->pid ? r->command->children : -1;
+}
+
+int64_t relay_command_deadline(const struct relay *r)
+{
+	return r->command ? r->command->deadline_ns : DEADLINE_NEVER;
+}
+
+void relay_look_at_command(struct relay *r)
+{
+	if (command_has_ended(r->command))
+		r->out = -1;
+}
+
+bool relay_hang_up(struct relay *r)
+{
+	if (!r->command)
+		return false;
+	command_hang_up(r->command);
+	return clock_now_ns() >= r->command->deadline_ns;
+}
+
+bool relay_is_over(const struct relay *r, bool keep)
+{
+	return (r->in < 0 || r->in_ended) &&
+	       (!keep || relay_command_is_over(r));
 }
 
 bool relay_is_taken(struct endpoint *e)

@@ -73,7 +73,7 @@ static int connect_found(struct session *s)
 	}
 }
 
-static int end_closing(struct session *s)
+int session_close(struct session *s)
 {
 	int r = frontend_close(s->frontend);
 
@@ -116,7 +116,7 @@ int session_open(struct session *s)
 		r = open_once(s);
 		if (r != -EAGAIN)
 			break;
-		r = end_closing(s);
+		r = session_close(s);
 		session_deinit(s);
 		if (!r)
 			r = wait_for_nodes(
@@ -126,7 +126,7 @@ int session_open(struct session *s)
 			break;
 	}
 	if (r && s->frontend)
-		(void)end_closing(s);
+		(void)session_close(s);
 	if (!r)
 		frontend_publish_open(s->frontend, true);
 	return r;
@@ -157,15 +157,20 @@ static int pause_session(struct session *s)
 		{ reads ? s->relay.in : -1, POLLIN, 0 },
 		{ relay_wants_output(&s->relay, e) ? s->relay.out : -1, POLLOUT,
 		  0 },
+		{ relay_command_fd(&s->relay), POLLIN, 0 },
 	};
+	int64_t deadline = earlier(frontend_deadline(f),
+				   relay_command_deadline(&s->relay));
 	int r = 0;
 
 	if (poll(fds, sizeof(fds) / sizeof(*fds),
-		 deadline_poll_ms(frontend_deadline(f), -1)) < 0 &&
+		 deadline_poll_ms(deadline, -1)) < 0 &&
 	    errno != EINTR)
 		return -errno;
 	if (fds[1].revents)
 		return SESSION_STOPPED;
+	if (fds[5].revents)
+		relay_look_at_command(&s->relay);
 	if (fds[2].revents)
 		r = endpoint_take_event(e);
 	if (!r && fds[0].revents)
@@ -177,7 +182,7 @@ static int pause_session(struct session *s)
 
 static bool has_sent_all(const struct session *s)
 {
-	return (s->relay.in < 0 || s->relay.in_ended) && !s->keep &&
+	return relay_is_over(&s->relay, s->keep) &&
 	       relay_is_taken(frontend_endpoint(s->frontend));
 }
 
@@ -194,7 +199,7 @@ static int run(struct session *s)
 	for (;;) {
 		struct endpoint *e = frontend_endpoint(s->frontend);
 		bool open = frontend_phase(s->frontend) == FRONTEND_OPEN;
-		bool ended = s->relay.in_ended, sent_all;
+		bool ended = s->relay.in_ended, sent_all, given_up;
 		int r;
 
 		if (!open && frontend_phase(s->frontend) != FRONTEND_HUNG_UP)
@@ -202,11 +207,12 @@ static int run(struct session *s)
 		/* Asked before the last look into the ring: what came before
 		 * the host took our last byte is received. */
 		sent_all = open && has_sent_all(s);
+		given_up = !open && relay_hang_up(&s->relay);
 		r = open ? relay_move(&s->relay, e)
 			 : relay_receive(&s->relay, e);
 		if (r)
 			return result_of_relay(r);
-		if (!relay_wants_output(&s->relay, e)) {
+		if (given_up || !relay_wants_output(&s->relay, e)) {
 			if (!open)
 				return judge_hang_up(s);
 			if (sent_all)
@@ -221,7 +227,7 @@ static int run(struct session *s)
 
 int session_run(struct session *s)
 {
-	int r = run(s), closed = end_closing(s);
+	int r = run(s), closed = session_close(s);
 
 	return r ? r : closed;
 }

@@ -19,7 +19,7 @@ struct session {
 	struct lock_scope scope;
 	int64_t deadline_ns; /* for the channel to be open */
 	int stop;            /* readable: end; or -1 */
-	bool keep;           /* the end of input is not the end */
+	bool keep; /* the end of input is not the end; that of a command is */
 
 	/* What came of it. */
 	struct relay relay;
@@ -52,8 +52,14 @@ enum session_result {
  */
 int session_open(struct session *s);
 
-/* Moves bytes with relay.in and relay.out until the end, then closes. */
+/*
+ * Moves bytes with relay.in and relay.out until the end, then closes. With
+ * relay.command the end is its end, or five seconds after the host's.
+ */
 int session_run(struct session *s);
+
+/* Closes what is open, instead of session_run(). 0, or negative errno. */
+int session_close(struct session *s);
 
 /* May be called twice. */
 void session_deinit(struct session *s);

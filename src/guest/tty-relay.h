@@ -6,9 +6,9 @@
 #include "guest/relay.h"
 
 /*
- * Moves bytes between relay's descriptors and the terminal, until input ends
- * (unless keep) or the terminal is hung up. An enum session_result, or negative
- * errno.
+ * Moves bytes between relay's descriptors and the terminal, until the end of
+ * input (unless keep) or of the command, once the terminal has passed on all, or
+ * until the terminal is hung up. An enum session_result, or negative errno.
  */
 int tty_relay_run(struct relay *r, int tty, int stop, bool keep);
 
