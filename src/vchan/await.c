@@ -55,6 +55,12 @@ const struct direction vchan_incoming = {
 	offsetof(struct stats_slot, received),
 	VCHAN_ASK_WRITTEN,
 };
+const struct direction vchan_next_piece = {
+	vchan_rx_refresh,
+	offsetof(struct vchan, piece_spin),
+	offsetof(struct stats_slot, received),
+	VCHAN_ASK_WRITTEN,
+};
 const struct direction vchan_outgoing = {
 	tx_refresh,
 	offsetof(struct vchan, tx_spin),
@@ -93,13 +99,13 @@ int vchan_spin_for(struct vchan *v, const struct direction *d, uint32_t min,
 		   uint32_t *n)
 {
 	const struct direction *other =
-		d == &vchan_incoming ? &vchan_outgoing : &vchan_incoming;
+		d == &vchan_outgoing ? &vchan_incoming : &vchan_outgoing;
 	struct spin *s = spin_of(v, d);
 	struct spin_wait w;
 	int r = 0;
 
 	if (!spin_begin(s, &w, v->spin_ns, stats_get(&flow_of(v, other)->calls),
-			d == &vchan_incoming ? v->rx.size : v->tx.size))
+			d == &vchan_outgoing ? v->tx.size : v->rx.size))
 		return yield_for(v, d, min, n);
 	while (!r && *n < min && spin_pause(&w))
 		r = d->refresh(v, n);

@@ -8,6 +8,8 @@
 /* One direction of a vchan, as far as waiting for it goes. */
 struct direction;
 extern const struct direction vchan_incoming, vchan_outgoing;
+/* What a call could return without: a history of its own. */
+extern const struct direction vchan_next_piece;
 
 /* What a caller needs, in bytes. */
 struct need {

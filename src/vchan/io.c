@@ -141,7 +141,8 @@ static int rx_packet(struct vchan *v, void *data, size_t size)
 
 /*
  * Takes what is there, and what comes while that is copied: a peer that writes
- * a large message publishes it piece by piece.
+ * a large message publishes it piece by piece. Only after a whole piece is the
+ * next one waited for: less is the end of what there was.
  */
 static int rx_stream_take(struct vchan *v, uint8_t *data, uint32_t all,
 			  uint32_t n, uint32_t *done)
@@ -150,14 +151,16 @@ static int rx_stream_take(struct vchan *v, uint8_t *data, uint32_t all,
 
 	*done = 0;
 	while (!r && n) {
+		bool whole = n >= vchan_piece(&v->rx);
+
 		n = min_u32(all - *done, n);
 		rx_take(v, data + *done, n);
 		*done += n;
 		if (*done == all)
 			return 0;
 		r = vchan_rx_refresh(v, &n);
-		if (!r && !n && v->pub.blocking)
-			r = vchan_spin_for(v, &vchan_incoming, 1, &n);
+		if (!r && !n && whole && v->pub.blocking)
+			r = vchan_spin_for(v, &vchan_next_piece, 1, &n);
 	}
 	return r;
 }

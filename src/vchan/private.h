@@ -111,7 +111,7 @@ struct vchan {
 	char *ref_path;            /* a client's: the node to look for */
 	atomic_uint nodes_missing; /* a client's: probes without it */
 	int64_t spin_ns;           /* how long to poll before a sleep */
-	struct spin rx_spin, tx_spin;
+	struct spin rx_spin, tx_spin, piece_spin;
 	/* How a write ended that has sent something: the next one reports it. */
 	int tx_error;
 	atomic_uint untold; /* events that could not be sent: see notify.c */

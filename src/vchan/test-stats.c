@@ -172,6 +172,36 @@ static void sleeps_and_spins_of_a_blocked_call(void **state)
 	leave(s, SERVER);
 }
 
+/* A dialogue of small messages, read into a larger buffer. */
+static void a_short_read_does_not_poll_for_more(void **state)
+{
+	struct libxenvchan *s = serve(4096, 4096), *c = join();
+	char buf[4096] = { 0 };
+	uint64_t spins;
+
+	s->blocking = c->blocking = 1;
+	libxenvchan_set_spin(s, 20000);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(libxenvchan_write(c, buf, 64), 64);
+		assert_int_equal(libxenvchan_read(s, buf, sizeof(buf)), 64);
+	}
+	assert_int_equal(stats_of(s).received.spins, 0);
+	assert_int_equal(stats_of(s).yields, 0);
+	/* It may be a piece of a large message: that is found out. */
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(libxenvchan_write(c, buf, 2048), 2048);
+		assert_int_equal(libxenvchan_read(s, buf, sizeof(buf)), 2048);
+	}
+	spins = stats_of(s).received.spins;
+	assert_in_range(spins, 1, 10);
+	/* And is not held against the wait for a message. */
+	libxenvchan_set_timeout(s, 1000000);
+	assert_int_equal(libxenvchan_read(s, buf, sizeof(buf)), -1);
+	assert_true(stats_of(s).received.spins > spins);
+	leave(c, CLIENT);
+	leave(s, SERVER);
+}
+
 /* Polling is tried thrice, then yielding is: it fails thrice, too. */
 static void a_yield_instead_of_polling_is_counted(void **state)
 {
@@ -379,6 +409,7 @@ int main(void)
 		T(what_is_moved_in_place_counts_too),
 		T(every_event_is_counted),
 		T(sleeps_and_spins_of_a_blocked_call),
+		T(a_short_read_does_not_poll_for_more),
 		T(a_yield_instead_of_polling_is_counted),
 		T(a_server_counts_its_clients),
 		T(the_size_says_which_version),
