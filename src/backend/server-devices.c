@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Which channels there are: by a scan of the backend's directory, and by watches
- * from then on.
- */
+/* Channels come and go: because a scan or a watch said so. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,8 +50,7 @@ void server_unwatch(struct server *s, struct entry *e)
 	e->watched = false;
 }
 
-/* From here on the address may be another attachment's. */
-static void leave(struct server *s, struct entry *e)
+void server_leave(struct server *s, struct entry *e)
 {
 	HASH_DELETE(by_address, s->entries, e);
 	server_unwatch(s, e);
@@ -79,22 +75,47 @@ static int watch(struct server *s, struct entry *e)
 	return e->watched ? 0 : -errno;
 }
 
-static void say_not_served(struct address a, int r)
+void server_forget(struct server *s, struct address a)
 {
-	if (r < 0)
-		log_warning("domain %u channel %u: cannot be served: %s",
+	struct unserved *u;
+
+	HASH_FIND(hh, s->unserved, &a, sizeof(a), u);
+	if (!u)
+		return;
+	HASH_DEL(s->unserved, u);
+	free(u);
+}
+
+/* Whatever a former process left of it is kept, until it can be served. */
+static void remember(struct server *s, struct address a, int r)
+{
+	struct unserved *u;
+
+	HASH_FIND(hh, s->unserved, &a, sizeof(a), u);
+	if (!u) {
+		u = calloc(1, sizeof(*u));
+		if (!u) {
+			s->incomplete = true;
+			retry_failed(&s->scan_retry);
+			return;
+		}
+		u->address = a;
+		HASH_ADD(hh, s->unserved, address, sizeof(u->address), u);
+	}
+	u->seen = true;
+	if (retry_failed(&u->retry))
+		log_warning("domain %u channel %u: cannot be served yet: %s",
 			    a.domid, a.device, strerror(-r));
 }
 
-static struct entry *add(struct server *s, struct address a)
+/* 0, a nodes_error, or a negative errno. */
+static int new_entry(struct server *s, struct address a, struct entry **out)
 {
 	struct entry *e = calloc(1, sizeof(*e));
 	int r;
 
-	if (!e) {
-		say_not_served(a, -ENOMEM);
-		return NULL;
-	}
+	if (!e)
+		return -ENOMEM;
 	e->server = s;
 	e->address = a;
 	list_init(&e->again);
@@ -104,12 +125,27 @@ static struct entry *add(struct server *s, struct address a)
 	if (!r)
 		r = watch(s, e);
 	if (r) {
-		say_not_served(a, r);
 		server_unwatch(s, e);
 		server_entry_free(e);
-		return NULL;
+		return r;
 	}
 	HASH_ADD(by_address, s->entries, address, sizeof(e->address), e);
+	*out = e;
+	return 0;
+}
+
+struct entry *server_add(struct server *s, struct address a)
+{
+	struct entry *e = NULL;
+	int r = new_entry(s, a, &e);
+
+	if (r < 0) {
+		remember(s, a, r);
+		return NULL;
+	}
+	server_forget(s, a);
+	if (e)
+		server_mark_dirty(s, e);
 	return e;
 }
 
@@ -151,83 +187,14 @@ void server_refresh(struct server *s, struct entry *e)
 	int r = channel_refresh(e->channel);
 
 	if (r == NODES_GONE) {
-		leave(s, e);
+		server_leave(s, e);
 		/* Another attachment may be there already. */
-		e = add(s, a);
-		if (e)
-			server_mark_dirty(s, e);
-	} else if (r < 0) {
+		server_add(s, a);
+	} else if (!r) {
+		retry_done(&e->retry);
+	} else if (retry_failed(&e->retry)) {
 		log_warning("domain %u channel %u: cannot read its nodes: %s",
 			    a.domid, a.device, strerror(-r));
-	}
-}
-
-/*
- * The scan of the backend's directory
- */
-
-static char **list_directory(struct server *s, const char *path,
-			     unsigned int *n)
-{
-	char **keys = xs_directory(s->host.xs, XBT_NULL, path, n);
-
-	if (!keys)
-		*n = 0;
-	return keys;
-}
-
-static void scan_device(struct server *s, struct address a)
-{
-	struct entry *e = server_find(s, a);
-
-	if (!e) {
-		e = add(s, a);
-		if (e)
-			server_mark_dirty(s, e);
-		else
-			server_remove_if_dead(s, a);
-	}
-	if (e)
-		e->seen = true;
-}
-
-static void scan_domain(struct server *s, unsigned int domid)
-{
-	struct console_path root, path;
-	unsigned int n;
-	_cleanup_free_ char **devices = NULL;
-
-	snprintf(path.s, sizeof(path.s), "%.80s/%u",
-		 console_backend_root(&root, s->host.backend), domid);
-	devices = list_directory(s, path.s, &n);
-	for (unsigned int i = 0; i < n; i++) {
-		unsigned int device;
-
-		if (!console_parse_device(devices[i], &device))
-			scan_device(s, (struct address){ domid, device });
-	}
-}
-
-void server_scan(struct server *s)
-{
-	struct console_path root;
-	struct entry *e, *tmp;
-	unsigned int n;
-	_cleanup_free_ char **domains = list_directory(
-		s, console_backend_root(&root, s->host.backend), &n);
-
-	s->scan = false;
-	for (e = s->entries; e; e = e->by_address.next)
-		e->seen = false;
-	for (unsigned int i = 0; i < n; i++) {
-		unsigned int domid;
-
-		if (!parse_domid(domains[i], &domid))
-			scan_domain(s, domid);
-	}
-	HASH_ITER (by_address, s->entries, e, tmp) {
-		if (!e->seen)
-			leave(s, e);
 	}
 }
 

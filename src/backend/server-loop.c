@@ -251,6 +251,8 @@ void server_on_tick(uv_timer_t *timer)
 	struct entry *e;
 
 	check_store(s);
+	server_retry(s);
+	server_settle(s);
 	if (poll_channels(s) || !list_empty(&s->leaving))
 		server_hurry(s);
 	for (e = s->entries; e; e = e->by_address.next) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the files of the server share: server.c (beginning and end),
- * server-devices.c (which channels there are) and server-loop.c (what is done when).
+ * server-devices.c and server-scan.c (which channels there are) and server-loop.c
+ * (what is done when).
  */
 #ifndef XENCHAN_BACKEND_SERVER_PRIVATE_H
 #define XENCHAN_BACKEND_SERVER_PRIVATE_H
@@ -9,6 +10,7 @@
 #include <uthash.h>
 
 #include "backend/poller.h"
+#include "backend/retry.h"
 #include "backend/server.h"
 #include "base/list.h"
 
@@ -37,6 +39,15 @@ struct entry {
 	struct list again, dirty, leaving;
 	unsigned int n_refreshes;
 	uint64_t refreshes_since_ms;
+	struct retry retry; /* of reading its nodes */
+};
+
+/* A device that may be ours, but something failed when we looked. */
+struct unserved {
+	struct address address;
+	UT_hash_handle hh;
+	bool seen; /* by the scan that runs */
+	struct retry retry;
 };
 
 struct server {
@@ -44,10 +55,14 @@ struct server {
 	struct server_config config;
 	void (*lost)(void *userdata);
 
-	struct entry *entries; /* owned, by address */
-	struct entry *ports;   /* the same, by port */
+	struct entry *entries;     /* owned, by address */
+	struct entry *ports;       /* the same, by port */
+	struct unserved *unserved; /* owned */
 	struct list again, dirty, late, leaving;
-	bool scan;    /* the backend's directory has changed */
+	bool scan;               /* the backend's directory has changed */
+	bool incomplete;         /* the scan: not all could be noted */
+	struct retry scan_retry; /* it could not be read */
+	bool settled; /* nothing of a former process is left without an owner */
 	bool arrival; /* there may be a new domain */
 
 	struct poller *on_store, *on_evtchn; /* owned */
@@ -69,13 +84,34 @@ void server_entry_free(struct entry *e);
 void server_unwatch(struct server *s, struct entry *e);
 /* Reads its nodes again, and acts on them. */
 void server_refresh(struct server *s, struct entry *e);
-/* Looks through the backend's directory: which channels there are. */
-void server_scan(struct server *s);
+/* NULL: it is not there, not ours, or to be tried again. */
+struct entry *server_add(struct server *s, struct address a);
+/* From here on the address may be another attachment's. */
+void server_leave(struct server *s, struct entry *e);
+/* It need not be tried again. */
+void server_forget(struct server *s, struct address a);
 /* A new domain may be one that had channels before it rebooted. */
 void server_attach_again(struct server *s);
 void server_remove_if_dead(struct server *s, struct address a);
 /* Something of xenstore's; userdata: the server. */
 void server_on_store(void *userdata, int events);
+
+/* server-scan.c */
+
+/* Looks through the backend's directory: which channels there are. */
+void server_scan(struct server *s);
+/* Once a tick: what could not be read or served is tried again. */
+void server_retry(struct server *s);
+/* Is anything unknown of this device, or of one of all? */
+bool server_is_unserved(const struct server *s, struct address a);
+bool server_knows_all(const struct server *s);
+void server_forget_unserved(struct server *s);
+
+/* server.c */
+
+/* Once it is known which channels there are: removes what a former process left
+ * of others. */
+void server_settle(struct server *s);
 
 /* server-loop.c */
 

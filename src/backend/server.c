@@ -76,11 +76,24 @@ static void sweep_spools(struct server *s)
 
 		if (sscanf(d->d_name, "%u-%u.spool%n", &a.domid, &a.device,
 			   &end) != 2 ||
-		    !end || d->d_name[end] || server_find(s, a))
+		    !end || d->d_name[end] || server_find(s, a) ||
+		    server_is_unserved(s, a))
 			continue;
 		spool_sweep(s->config.run_dir, d->d_name);
 	}
 	closedir(dir);
+}
+
+void server_settle(struct server *s)
+{
+	if (s->settled || s->scan || retry_is_owed(&s->scan_retry))
+		return;
+	sweep_spools(s);
+	/* Whose the descriptors are, only their channel's nodes say. */
+	if (!server_knows_all(s))
+		return;
+	fd_store_drop_rest(s->config.store);
+	s->settled = true;
 }
 
 static int open_xen(struct server *s, const char **what)
@@ -180,6 +193,7 @@ void server_free(struct server *s)
 	while (!list_empty(&s->leaving))
 		server_entry_free(
 			list_entry(s->leaving.next, struct entry, leaving));
+	server_forget_unserved(s);
 	poller_free(s->on_store);
 	poller_free(s->on_evtchn);
 	pty_watch_free(s->host.watch);
@@ -233,8 +247,7 @@ int server_new(struct server **out, uv_loop_t *loop,
 	/* Take up what a former process had before anything is lost. */
 	server_scan(s);
 	server_refresh_dirty(s);
-	sweep_spools(s);
-	fd_store_drop_rest(config->store);
+	server_settle(s);
 	*out = TAKE_PTR(s);
 	return 0;
 }
