@@ -203,20 +203,27 @@ void server_refresh(struct server *s, struct entry *e)
  */
 
 /*
- * Below a device's directory: that device. Of our own keys only the settings
- * matter; a state may be the toolstack's.
+ * Of a device: that one is looked at, be it new, gone or changed. Of our own
+ * keys only the settings matter; a state may be the toolstack's.
  */
 static void on_backend_path(struct server *s, const char *path)
 {
 	struct console_backend_id id;
-	struct entry *e = NULL;
+	struct address a;
+	struct entry *e;
 
-	if (!console_parse_backend_path(path, &id) && *id.key)
-		e = server_find(s, (struct address){ id.domid, id.device });
+	if (console_parse_backend_path(path, &id)) {
+		s->scan = true;
+		return;
+	}
+	if (id.device < CONSOLE_DEVICE_MIN || id.device > CONSOLE_DEVICE_MAX)
+		return;
+	a = (struct address){ id.domid, id.device };
+	e = server_find(s, a);
 	if (e)
 		server_mark_dirty(s, e);
 	else
-		s->scan = true;
+		server_add(s, a);
 }
 
 static void on_frontend_path(struct server *s, const char *path)

@@ -114,10 +114,30 @@ def nodes_that_cannot_be_read_at_a_start_are_read_later(host):
     assert Client(path).receive(3004) == data + b"more"
 
 
+def devices_of_others_cost_no_look_at_all(host):
+    host.start_daemon()
+    host.create(1)
+    host.attach(1, "a")
+    host.await_entry(1, "a", backend="init-wait")
+    host.write(f"{BACKENDS}/1/2/frontend", "/local/domain/1/device/console/2")
+    fault("add", "-d", "0", "xs-directory", "--errno", "EIO", "--nth",
+          "1000000")
+    for i in range(20):
+        host.write(f"{BACKENDS}/1/2/state", str(i % 6))
+    host.write(f"{BACKENDS}/1/0/state", "4")
+    seen = host.log().count("\n")
+    host.write("/local/domain/1/device/console/1/state", "3", domid=1)
+    host.write("/local/domain/1/device/console/1/state", "6", domid=1)
+    wait_for("the daemon to have looked", lambda: host.log().count("\n") > seen)
+    assert calls() == 0
+    fault("clear", "-d", "0")
+
+
 TESTS = [scan_that_fails_ends_no_channel,
          start_without_the_directory_loses_nothing,
          device_that_cannot_be_watched_at_a_start_is_served_later,
-         nodes_that_cannot_be_read_at_a_start_are_read_later]
+         nodes_that_cannot_be_read_at_a_start_are_read_later,
+         devices_of_others_cost_no_look_at_all]
 
 if __name__ == "__main__":
     run(TESTS)
