@@ -4,11 +4,13 @@
 import hashlib
 import json
 import os
+import queue
 import select
 import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 
 from channel_host import LONG, Client, fail, run, stream, wait_for
@@ -485,14 +487,21 @@ class ServiceManager:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(path)
-        self.socket.settimeout(LONG)
+        self.messages = queue.SimpleQueue()
+        threading.Thread(target=self.receive, daemon=True).start()
         os.environ["NOTIFY_SOCKET"] = path
         os.environ["WATCHDOG_USEC"] = "100000"
         self.kept = {}
 
-    def until(self, what):
+    def receive(self):
+        """Always: the kernel holds ten messages, then the daemon waits."""
         while True:
             data, fds, _, _ = socket.recv_fds(self.socket, 4096, 8)
+            self.messages.put((data, fds))
+
+    def until(self, what):
+        while True:
+            data, fds = self.messages.get(timeout=LONG)
             lines = data.decode().splitlines()
             name = [l[7:] for l in lines if l.startswith("FDNAME=")]
             if "FDSTORE=1" in lines:
