@@ -5,10 +5,11 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
-#include "toolstack/channel.h"
+#include "toolstack/nodes.h"
 #include "xen/text.h"
 
-int toolstack_check_domain(struct xs_handle *xs, unsigned int domid)
+int toolstack_check_domain_in(struct xs_handle *xs, xs_transaction_t t,
+			      unsigned int domid)
 {
 	char path[40];
 	unsigned int n;
@@ -19,10 +20,15 @@ int toolstack_check_domain(struct xs_handle *xs, unsigned int domid)
 	 * are all free: it is the directory that tells, not the introduction.
 	 */
 	snprintf(path, sizeof(path), "/local/domain/%u", domid);
-	keys = xs_directory(xs, XBT_NULL, path, &n);
+	keys = xs_directory(xs, t, path, &n);
 	if (!keys && errno != ENOENT && errno != EACCES)
 		return -errno;
 	return keys && (n || domid == 0) ? 0 : TOOLSTACK_NO_DOMAIN;
+}
+
+int toolstack_check_domain(struct xs_handle *xs, unsigned int domid)
+{
+	return toolstack_check_domain_in(xs, XBT_NULL, domid);
 }
 
 int toolstack_find_domain(struct xs_handle *xs, const char *text,

@@ -2,18 +2,37 @@
 #include "toolstack/nodes.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "console/store.h"
+#include "toolstack/sockets.h"
+#include "xen/text.h"
 #include "xen/transact.h"
 
-struct console_path toolstack_frontend(unsigned int domid, unsigned int device)
+int toolstack_exists(struct xs_handle *xs, xs_transaction_t t, const char *path,
+		     bool *is)
 {
-	struct console_path p;
+	unsigned int n;
+	_cleanup_free_ char **keys = xs_directory(xs, t, path, &n);
 
-	console_frontend_path(&p, domid, device, NULL);
-	return p;
+	*is = keys;
+	return keys || errno == ENOENT || errno == EACCES ? 0 : -errno;
+}
+
+int toolstack_make_root(struct xs_handle *xs, xs_transaction_t t)
+{
+	struct xs_permissions only_us = { TOOLSTACK_DOMAIN, XS_PERM_NONE };
+	bool exists;
+	int r = toolstack_exists(xs, t, TOOLSTACK_ROOT, &exists);
+
+	if (r || exists)
+		return r;
+	if (!xs_mkdir(xs, t, TOOLSTACK_ROOT) ||
+	    !xs_set_permissions(xs, t, TOOLSTACK_ROOT, &only_us, 1))
+		return -errno;
+	return 0;
 }
 
 bool toolstack_is_leftover(const struct toolstack_channel *c)
@@ -92,45 +111,78 @@ static int prune(struct xs_handle *xs, xs_transaction_t t, char *path, int n)
 	return 0;
 }
 
+/* "" if there is none. */
+static int read_or_empty(struct xs_handle *xs, xs_transaction_t t,
+			 const char *path, char **out)
+{
+	int r = xen_text_read(xs, t, path, CONSOLE_VALUE_MAX, out);
+
+	if (is_absent(r) || r == -EPROTO) {
+		*out = strdup("");
+		r = *out ? 0 : -ENOMEM;
+	}
+	return r;
+}
+
 static int is_of_another(struct xs_handle *xs, xs_transaction_t t,
 			 const struct console_path *be, unsigned int domid,
 			 unsigned int device, bool *is)
 {
 	_cleanup_free_ char *backend = NULL;
 	struct console_path p;
+	int r;
 
 	console_libxl_path(&p, domid, device, CONSOLE_FE_BACKEND);
-	backend = xs_read(xs, t, p.s, NULL);
-	*is = backend && strcmp(backend, be->s) != 0;
-	return backend || is_absent(-errno) ? 0 : -errno;
+	r = read_or_empty(xs, t, p.s, &backend);
+	*is = !r && backend[0] && strcmp(backend, be->s) != 0;
+	return r;
+}
+
+static int release_socket(struct xs_handle *xs, xs_transaction_t t,
+			  const char *be)
+{
+	_cleanup_free_ char *socket = NULL;
+	char path[160];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/%s", be, CONSOLE_BE_PATH);
+	r = read_or_empty(xs, t, path, &socket);
+	if (r || !socket[0])
+		return r;
+	return toolstack_release_socket(xs, t, be, socket);
+}
+
+/* With /local/domain/B/backend/console/N, if it is empty then. */
+static int remove_backend(struct xs_handle *xs, xs_transaction_t t,
+			  struct console_path *be)
+{
+	int r = release_socket(xs, t, be->s);
+
+	if (!r)
+		r = rm(xs, t, be->s);
+	return r ? r : prune(xs, t, be->s, 1);
 }
 
 int toolstack_remove_nodes_in(struct xs_handle *xs, xs_transaction_t t,
 			      unsigned int backend, unsigned int domid,
 			      unsigned int device)
 {
-	struct console_path fe, be, copy;
+	struct console_path p;
 	bool another;
 	int r;
 
-	console_frontend_path(&fe, domid, device, NULL);
-	console_backend_path(&be, backend, domid, device, NULL);
-	console_libxl_path(&copy, domid, device, NULL);
-	r = is_of_another(xs, t, &be, domid, device, &another);
+	console_backend_path(&p, backend, domid, device, NULL);
+	r = is_of_another(xs, t, &p, domid, device, &another);
 	if (!r)
-		r = rm(xs, t, be.s);
-	/* /local/domain/B/backend/console/N; /libxl/N/device/console, and up
-	 * to /libxl/N, which libxl has more in if the domain is its own. */
-	if (!r)
-		r = prune(xs, t, be.s, 1);
+		r = remove_backend(xs, t, &p);
 	if (r || another)
 		return r;
-	r = rm(xs, t, fe.s);
+	r = rm(xs, t, console_frontend_path(&p, domid, device, NULL));
 	if (!r)
-		r = rm(xs, t, copy.s);
-	if (!r)
-		r = prune(xs, t, copy.s, 3);
-	return r;
+		r = rm(xs, t, console_libxl_path(&p, domid, device, NULL));
+	/* /libxl/N/device/console, and up to /libxl/N, which libxl has more in
+	 * if the domain is its own. */
+	return r ? r : prune(xs, t, p.s, 3);
 }
 
 struct removal {
@@ -152,4 +204,67 @@ int toolstack_remove_nodes(struct xs_handle *xs, unsigned int backend,
 	struct removal m = { xs, backend, domid, device };
 
 	return xen_transact(xs, remove_in_transaction, &m);
+}
+
+struct leftover {
+	struct xs_handle *xs;
+	const struct toolstack_channel *channel;
+};
+
+static int remove_leftover(void *userdata, xs_transaction_t t)
+{
+	const struct leftover *l = userdata;
+	const struct toolstack_channel *c = l->channel;
+	struct console_path p;
+	bool exists, live = false;
+	int r = toolstack_exists(
+		l->xs, t,
+		console_backend_path(&p, c->backend, c->domid, c->device, NULL),
+		&exists);
+
+	if (!r && exists)
+		r = toolstack_check_live(l->xs, t, c->backend, c->domid,
+					 c->device, &live);
+	/* Then others have removed it, and attached another perhaps. */
+	if (r || exists != c->has_backend || live)
+		return r;
+	return toolstack_remove_nodes_in(l->xs, t, c->backend, c->domid,
+					 c->device);
+}
+
+int toolstack_remove_leftover(struct xs_handle *xs,
+			      const struct toolstack_channel *c)
+{
+	struct leftover l = { xs, c };
+
+	return xen_transact(xs, remove_leftover, &l);
+}
+
+static int remove_strays(void *userdata, xs_transaction_t t)
+{
+	const struct removal *m = userdata;
+
+	for (unsigned int k = CONSOLE_DEVICE_MIN; k <= CONSOLE_DEVICE_MAX;
+	     k++) {
+		_cleanup_free_ char *backend = NULL;
+		struct console_path be, p;
+		int r;
+
+		console_backend_path(&be, m->backend, m->domid, k, NULL);
+		console_libxl_path(&p, m->domid, k, CONSOLE_FE_BACKEND);
+		r = read_or_empty(m->xs, t, p.s, &backend);
+		if (!r && strcmp(backend, be.s) != 0)
+			r = remove_backend(m->xs, t, &be);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int toolstack_remove_strays(struct xs_handle *xs, unsigned int backend,
+			    unsigned int domid)
+{
+	struct removal m = { xs, backend, domid, 0 };
+
+	return xen_transact(xs, remove_strays, &m);
 }

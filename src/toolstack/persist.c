@@ -9,10 +9,11 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "console/store.h"
+#include "toolstack/nodes.h"
 #include "xen/text.h"
 #include "xen/transact.h"
 
-#define ROOT "/tool/xenchan"
+#define ROOT TOOLSTACK_ROOT
 #define UUID_LEN 36
 
 struct record_path {
@@ -76,15 +77,10 @@ static int write_record(void *userdata, xs_transaction_t t)
 {
 	const struct recording *w = userdata;
 	const struct toolstack_spec *s = w->spec;
-	struct xs_permissions only_us = { 0, XS_PERM_NONE };
-	struct record_path p;
-	int r;
+	int r = toolstack_make_root(w->xs, t);
 
-	if (!xs_mkdir(w->xs, t, ROOT) ||
-	    !xs_set_permissions(w->xs, t, ROOT, &only_us, 1) ||
-	    !xs_mkdir(w->xs, t, record(&p, w->uuid, w->id, NULL)))
-		return -errno;
-	r = put(w, t, "name", s->name);
+	if (!r)
+		r = put(w, t, "name", s->name);
 	if (!r)
 		r = put(w, t, "connection", console_kind_text(s->kind));
 	if (!r)

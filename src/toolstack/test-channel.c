@@ -301,6 +301,104 @@ static void a_failure_is_not_taken_for_the_end_of_a_domain(void **state)
 	assert_int_equal(toolstack_check_domain(xs, 7), TOOLSTACK_NO_DOMAIN);
 }
 
+/*
+ * Others act while a transaction runs
+ */
+
+static struct meanwhile {
+	struct toolstack_spec spec;
+	unsigned int device, dying;
+	int r;
+} meanwhile;
+
+static void act(void *arg, enum fake_host_call kind)
+{
+	struct meanwhile *m = arg;
+
+	fake_host_on_call(kind, NULL, NULL);
+	fake_host_set_domain(0);
+	if (m->dying) {
+		char path[40];
+
+		snprintf(path, sizeof(path), "/local/domain/%u", m->dying);
+		assert_true(xs_rm(xs, XBT_NULL, path));
+	} else {
+		m->r = toolstack_attach(xs, &m->spec, &m->device);
+	}
+}
+
+/* Another attaches this as the transaction is about to end. */
+static void attach_meanwhile(struct toolstack_spec s)
+{
+	meanwhile = (struct meanwhile){ .spec = s, .r = -1 };
+	fake_host_on_call(FAKE_XS_TRANSACTION_END, act, &meanwhile);
+}
+
+static void a_device_that_is_taken_meanwhile_is_left_alone(void **state)
+{
+	attach_meanwhile(pty("b"));
+	assert_int_equal(attach(pty("a")), 2);
+	assert_int_equal(meanwhile.r, 0);
+	assert_int_equal(meanwhile.device, 1);
+	assert_reads(BE "/1/1/name", "b");
+	assert_reads(BE "/1/2/name", "a");
+}
+
+static void a_name_that_is_taken_meanwhile_is_a_duplicate(void **state)
+{
+	attach_meanwhile(pty("a"));
+	assert_int_equal(attach_status(pty("a")), TOOLSTACK_DUPLICATE_NAME);
+	assert_int_equal(meanwhile.r, 0);
+	assert_gone(FE "/2");
+}
+
+static void a_path_that_is_taken_meanwhile_is_a_duplicate(void **state)
+{
+	struct toolstack_spec other = socket_at("b", "/run/a.sock");
+
+	other.domid = 2;
+	attach_meanwhile(other);
+	assert_int_equal(attach_status(socket_at("a", "/run/a.sock")),
+			 TOOLSTACK_DUPLICATE_PATH);
+	assert_int_equal(meanwhile.r, 0);
+	assert_gone(FE "/1");
+	/* Nor is it taken for ever. */
+	assert_int_equal(toolstack_detach(xs, 2, "b", 0, false), 0);
+	attach(socket_at("a", "/run/a.sock"));
+	assert_true(xs_rm(xs, XBT_NULL, BE "/1"));
+	assert_true(xs_rm(xs, XBT_NULL, "/libxl/1"));
+	assert_int_equal(attach_status(other), 0);
+}
+
+static void a_domain_that_dies_meanwhile_gets_no_nodes(void **state)
+{
+	meanwhile = (struct meanwhile){ .dying = 1 };
+	fake_host_on_call(FAKE_XS_TRANSACTION_END, act, &meanwhile);
+	assert_int_equal(attach_status(pty("a")), TOOLSTACK_NO_DOMAIN);
+	assert_gone("/local/domain/1");
+}
+
+static void a_leftover_that_another_replaced_is_left_alone(void **state)
+{
+	attach(pty("old"));
+	play_closed(1);
+	attach_meanwhile(pty("b"));
+	assert_int_equal(attach(pty("a")), 2);
+	assert_int_equal(meanwhile.r, 0);
+	assert_reads(BE "/1/1/name", "b");
+}
+
+static void what_a_driver_domain_has_of_the_dead_is_cleared_away(void **state)
+{
+	struct toolstack_spec s = pty("a");
+
+	s.backend = 2;
+	put("/local/domain/2/backend/console/1/1/state", "4");
+	put("/local/domain/2/backend/console/1/1/name", "of the dead");
+	assert_int_equal(attach(s), 1);
+	assert_reads("/local/domain/2/backend/console/1/1/name", "a");
+}
+
 static void others_changes_only_repeat_the_transaction(void **state)
 {
 	fake_host_fail(FAKE_XS_TRANSACTION_END, 1, EAGAIN);
@@ -329,24 +427,6 @@ static void a_failure_at_any_call_leaves_no_node_behind(void **state)
 		assert_gone(BE "/1");
 		assert_gone("/libxl/1");
 	}
-}
-
-static void a_guest_that_does_not_take_it_up_gets_new_nodes(void **state)
-{
-	struct toolstack_spec s = pty("a");
-	_cleanup_free_ char *before = NULL, *after = NULL;
-	unsigned int k = attach(s);
-
-	before = xs_read(xs, XBT_NULL, BE "/1/1/xenchan/id", NULL);
-	assert_int_equal(toolstack_await_guest(xs, &s, k, 1100),
-			 TOOLSTACK_NOT_SERVED);
-	after = xs_read(xs, XBT_NULL, BE "/1/1/xenchan/id", NULL);
-	assert_string_not_equal(before, after);
-	put(BE "/1/1/state", "2");
-	assert_int_equal(toolstack_await_guest(xs, &s, k, 0),
-			 TOOLSTACK_NOT_TAKEN);
-	put(FE "/1/state", "3");
-	assert_int_equal(toolstack_await_guest(xs, &s, k, 0), 0);
 }
 
 static void a_log_begins_and_ends_while_the_channel_runs(void **state)
@@ -379,9 +459,14 @@ int main(void)
 		T(a_channel_that_no_backend_has_seen_goes_at_once),
 		T(a_domain_is_found_by_number_and_by_name),
 		T(a_failure_is_not_taken_for_the_end_of_a_domain),
+		T(a_device_that_is_taken_meanwhile_is_left_alone),
+		T(a_name_that_is_taken_meanwhile_is_a_duplicate),
+		T(a_path_that_is_taken_meanwhile_is_a_duplicate),
+		T(a_domain_that_dies_meanwhile_gets_no_nodes),
+		T(a_leftover_that_another_replaced_is_left_alone),
+		T(what_a_driver_domain_has_of_the_dead_is_cleared_away),
 		T(others_changes_only_repeat_the_transaction),
 		T(a_failure_at_any_call_leaves_no_node_behind),
-		T(a_guest_that_does_not_take_it_up_gets_new_nodes),
 		T(a_log_begins_and_ends_while_the_channel_runs),
 	};
 

@@ -3,8 +3,9 @@
 """What becomes of channels when domains come, go and differ from Linux."""
 import os
 import stat
+import subprocess
 
-from channel_host import Client, run, stream, wait_for
+from channel_host import LONG, Client, run, stream, wait_for
 
 UUID = "01234567-89ab-cdef-0123-456789abcdef"
 
@@ -74,6 +75,38 @@ def channels_of_a_dead_driver_domain_can_be_detached(host):
     assert host.read("/libxl/2") is None
 
 
+def attach_at_once(host, *jobs):
+    """Those that were attached, of jobs of a domain, a name and options."""
+    attaching = [host.popen(0, os.environ["XENCHAN"], "channel", "attach",
+                            "-d", str(domid), name, *options,
+                            stderr=subprocess.PIPE, text=True)
+                 for domid, name, *options in jobs]
+    texts = [p.communicate(timeout=LONG)[1] for p in attaching]
+    for p, text in zip(attaching, texts):
+        assert p.returncode == 0 or "already" in text or "path" in text, text
+    return [j for j, p in zip(jobs, attaching) if p.returncode == 0]
+
+
+def attachments_at_once_get_what_each_asked_for(host):
+    host.create(1)
+    host.create(2)
+    jobs = [(1, f"c{i}", "--socket", f"{host.dir}/c{i}.sock")
+            for i in range(7)]
+    assert attach_at_once(host, *jobs) == jobs
+    entries = host.list(1)
+    assert sorted(e["device"] for e in entries) == list("1234567")
+    assert sorted(e["name"] for e in entries) == [j[1] for j in jobs]
+    for e in entries:
+        assert e["path"] == f"{host.dir}/{e['name']}.sock"
+    # One name, then one path: one wins.
+    assert len(attach_at_once(host, *[(2, "n", "--pty")] * 4)) == 1
+    path = host.dir + "/one.sock"
+    won = attach_at_once(host, *[(2, f"p{i}", "--socket", path)
+                                 for i in range(4)])
+    assert len(won) == 1
+    assert [e["name"] for e in host.list(2)] == ["n", won[0][1]]
+
+
 def guest_as_those_of_windows_is_served(host):
     """It reads the backend's directory, goes to 4, and sends no events."""
     host.start_daemon()
@@ -89,7 +122,7 @@ def guest_as_those_of_windows_is_served(host):
 
 TESTS = [v for v in list(globals().values())
          if callable(v) and getattr(v, "__module__", "") == "__main__"
-         and v is not make_domain_of_uuid]
+         and v not in (make_domain_of_uuid, attach_at_once)]
 
 if __name__ == "__main__":
     run(TESTS)
