@@ -230,16 +230,31 @@ static inline void *shm_expose(struct shm_byte *p)
 }
 
 /*
- * A hint, without any effect but on time: n bytes at p are about to be stored
- * to. Their cache lines come here while something else is done, each by one
- * transaction instead of two (to share, then to own).
+ * A hint, without any effect but on time: the cache line of p is about to be
+ * stored to. It comes here, for us alone, while something else is done. Not by
+ * __builtin_prefetch(): gcc takes a function that does nothing else for one
+ * without effect, and drops its calls; and for x86 in general it makes a prefetch
+ * to read, after which a store asks for the line once more. Processors that do
+ * not know PREFETCHW take it as a no-operation.
  */
+static inline void shm_prefetch_line(const void *p)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)p));
+#elif defined(__aarch64__)
+	__asm__ volatile("prfm pstl1keep, %0" : : "Q"(*(const char *)p));
+#else
+	(void)p;
+#endif
+}
+
+/* The same of n bytes at p. */
 static inline void shm_prefetch_to_store(const void *p, size_t n)
 {
 	const size_t line = 64;
 
 	for (size_t i = 0; i < n; i += line)
-		__builtin_prefetch((const char *)p + i, 1);
+		shm_prefetch_line((const char *)p + i);
 }
 
 #endif
