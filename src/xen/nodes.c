@@ -116,7 +116,8 @@ static int remove_keys(const struct publication *p, xs_transaction_t t)
  * Implicitly made nodes get their parent's permissions; so may be remade. 1, 0,
  * or -errno.
  */
-static int has_permissions_of_parent(struct xs_handle *xs, const char *base)
+static int has_permissions_of_parent(struct xs_handle *xs, xs_transaction_t t,
+				     const char *base)
 {
 	struct node_path parent;
 	unsigned int n, n_parent;
@@ -129,10 +130,10 @@ static int has_permissions_of_parent(struct xs_handle *xs, const char *base)
 	if (!slash || slash == parent.s)
 		return 0;
 	*slash = '\0';
-	own = xs_get_permissions(xs, XBT_NULL, base, &n);
+	own = xs_get_permissions(xs, t, base, &n);
 	if (!own)
 		return -errno;
-	inherited = xs_get_permissions(xs, XBT_NULL, parent.s, &n_parent);
+	inherited = xs_get_permissions(xs, t, parent.s, &n_parent);
 	if (!inherited)
 		return -errno;
 	if (n != n_parent)
@@ -145,25 +146,41 @@ static int has_permissions_of_parent(struct xs_handle *xs, const char *base)
 	return 1;
 }
 
-/* 0: it is not, or has been removed; -errno: that cannot be told or done. */
-static int remove_base_if_void(struct xs_handle *xs, const char *base)
+/* 1, 0, or -errno. */
+static int is_void(struct xs_handle *xs, xs_transaction_t t, const char *base)
 {
 	unsigned int n, len;
-	_cleanup_free_ char **children = xs_directory(xs, XBT_NULL, base, &n);
+	_cleanup_free_ char **children = xs_directory(xs, t, base, &n);
 	_cleanup_free_ char *value = NULL;
-	int r;
 
 	if (!children)
-		return -errno;
+		return errno == ENOENT ? 0 : -errno;
 	if (n)
 		return 0;
-	value = xs_read(xs, XBT_NULL, base, &len);
+	value = xs_read(xs, t, base, &len);
 	if (!value)
 		return -errno;
-	r = len ? 0 : has_permissions_of_parent(xs, base);
-	if (r <= 0)
-		return r;
-	return xs_rm(xs, XBT_NULL, base) ? 0 : -errno;
+	return len ? 0 : has_permissions_of_parent(xs, t, base);
+}
+
+/*
+ * 0: it is not, or has been removed; -errno: that cannot be told or done. Removing
+ * takes what is below along: without a transaction that may be the nodes of a
+ * server that has come since the look, and the base is left.
+ */
+static int remove_base_if_void(const struct publication *p)
+{
+	xs_transaction_t t = xs_transaction_start(p->xs);
+	int r;
+
+	if (t == XBT_NULL)
+		return -errno;
+	r = is_void(p->xs, t, p->base);
+	if (r > 0 && !xs_rm(p->xs, t, p->base))
+		r = -errno;
+	if (!xs_transaction_end(p->xs, t, r <= 0) && r > 0)
+		r = -errno;
+	return r < 0 ? r : 0;
 }
 
 /* The node exists and is for the peer alone before it gets its value. */
@@ -187,7 +204,7 @@ static int publish_one_by_one(const struct publication *p)
 	for (size_t i = 0; i < p->n_nodes && !r; i++)
 		r = write_restricted(p, &p->nodes[i]);
 	if (r && !remove_keys(p, XBT_NULL))
-		(void)remove_base_if_void(p->xs, p->base);
+		(void)remove_base_if_void(p);
 	return r;
 }
 
@@ -290,23 +307,34 @@ static int remove_ours(const struct publication *p)
 	return r;
 }
 
+/*
+ * Until it has worked, or will not: others' transactions are in the way, or the
+ * host fails, which may pass. Nobody will do it later. 0, or the last failure.
+ */
+static int insist(int (*remove)(const struct publication *p),
+		  const struct publication *p)
+{
+	int r = -EAGAIN, n_failures = 0;
+
+	for (int try = 0; try < TRANSACTION_TRIES; try++) {
+		if (try)
+			back_off(try);
+		r = remove(p);
+		if (!r || r == -ESTALE)
+			break;
+		if (r != -EAGAIN && ++n_failures == FAILURE_TRIES)
+			break;
+	}
+	return r;
+}
+
 void xen_nodes_withdraw(struct xs_handle *xs, const char *base,
 			const struct xen_node *nodes, size_t n_nodes)
 {
 	const struct publication p = { xs, base, nodes, n_nodes, { { 0 } } };
-	int r = -EAGAIN, n_failures = 0;
 
-	for (int try = 0; try < TRANSACTION_TRIES && r == -EAGAIN; try++) {
-		if (try)
-			back_off(try);
-		r = remove_ours(&p);
-		/* Nobody will do it later: a failure of the host may pass. */
-		if (r && r != -ESTALE && ++n_failures < FAILURE_TRIES)
-			r = -EAGAIN;
-	}
-	for (int i = 0; !r && i < FAILURE_TRIES; i++)
-		if (!remove_base_if_void(xs, base))
-			break;
+	if (!insist(remove_ours, &p))
+		(void)insist(remove_base_if_void, &p);
 }
 
 int xen_nodes_read(struct xs_handle *xs, const char *base,

@@ -233,6 +233,41 @@ static void withdrawing_works_without_a_transaction(void **state)
 	assert_string_equal(see(US, BASE "/ring-ref"), "");
 }
 
+/* A newer server of ours comes up at this path before the base is removed. */
+static const struct xen_node newer[] = { { "ring-ref", 10 },
+					 { "event-channel", 11 } };
+
+static void publish_newer(void *arg, enum fake_host_call kind)
+{
+	if (++n_looks == 3)
+		assert_int_equal(xen_nodes_publish(xs, BASE, PEER, newer, 2),
+				 0);
+}
+
+static void withdrawing_leaves_a_newer_server_that_just_came(void **state)
+{
+	assert_int_equal(publish(), 0);
+	n_looks = 0;
+	fake_host_on_call(FAKE_XS_RM, publish_newer, NULL);
+	xen_nodes_withdraw(xs, BASE, nodes, 2);
+	fake_host_on_call(FAKE_XS_RM, NULL, NULL);
+	assert_in_range(n_looks, 3, 4);
+	assert_string_equal(see(PEER, FULL "/ring-ref"), "10");
+	assert_string_equal(see(PEER, FULL "/event-channel"), "11");
+}
+
+/* It cannot be looked at and removed at once: rather a void node too many. */
+static void withdrawing_without_a_transaction_leaves_the_base(void **state)
+{
+	assert_int_equal(publish(), 0);
+	use_up_transactions();
+	n_looks = 0;
+	fake_host_on_call(FAKE_XS_RM, publish_newer, NULL);
+	xen_nodes_withdraw(xs, BASE, nodes, 2);
+	fake_host_on_call(FAKE_XS_RM, NULL, NULL);
+	assert_int_equal(n_looks, 2);
+}
+
 static int read_as_peer(struct xen_node found[2])
 {
 	int r;
@@ -312,6 +347,8 @@ int main(void)
 		T(withdrawing_leaves_what_is_not_ours),
 		T(withdrawing_leaves_a_base_that_means_something),
 		T(withdrawing_works_without_a_transaction),
+		T(withdrawing_leaves_a_newer_server_that_just_came),
+		T(withdrawing_without_a_transaction_leaves_the_base),
 		T(reading_gives_both_or_says_why),
 		T(a_server_replaced_between_two_reads_is_noticed),
 		T(a_base_is_as_long_as_xenstore_allows),
