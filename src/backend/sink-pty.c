@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -163,7 +164,17 @@ static int make_raw(int slave)
 	return tcsetattr(slave, TCSANOW, &t) ? -errno : 0;
 }
 
-static int open_new(struct pty_sink *s)
+static int set_access(int slave, const struct socket_access *a)
+{
+	if (fchmod(slave, a->mode))
+		return -errno;
+	if ((a->uid >= 0 || a->gid >= 0) &&
+	    fchown(slave, (uid_t)a->uid, (gid_t)a->gid))
+		return -errno;
+	return 0;
+}
+
+static int open_new(struct pty_sink *s, const struct socket_access *access)
 {
 	int r;
 
@@ -175,6 +186,8 @@ static int open_new(struct pty_sink *s)
 	if (s->slave < 0)
 		return -errno;
 	r = make_raw(s->slave);
+	if (!r)
+		r = set_access(s->slave, access);
 	if (!r) {
 		fd_store_keep(s->store, s->master_name, s->master);
 		fd_store_keep(s->store, s->slave_name, s->slave);
@@ -234,7 +247,7 @@ int sink_pty_open(struct sink **out, uv_loop_t *loop,
 	snprintf(s->slave_name, sizeof(s->slave_name), "slave.%.40s",
 		 config->id);
 	if (!take_former(s))
-		r = open_new(s);
+		r = open_new(s, &config->access);
 	if (!r)
 		r = watch(s);
 	if (!r)

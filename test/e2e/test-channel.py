@@ -161,6 +161,27 @@ def socket_has_the_mode_asked_for(host):
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o620
 
 
+def terminal_has_the_mode_and_owner_asked_for(host):
+    host.start_daemon()
+    host.create(1)
+    own = os.getgid()
+    for name, options, mode in (("a", (), 0o600),
+                                ("b", ("--mode", "640", "--owner",
+                                       f":{own}"), 0o640)):
+        host.attach(1, name, "--pty", *options)
+        e = wait_for("the terminal", lambda name=name: next(
+            (e for e in host.list(1) if e["name"] == name and e["path"]), 0))
+        seen = os.stat(e["path"])
+        assert stat.S_IMODE(seen.st_mode) == mode, oct(seen.st_mode)
+    assert seen.st_gid == own
+    if os.getuid() == 0:
+        host.attach(1, "c", "--pty", "--owner", "65534:65534")
+        e = wait_for("the terminal", lambda: next(
+            (e for e in host.list(1) if e["name"] == "c" and e["path"]), 0))
+        seen = os.stat(e["path"])
+        assert (seen.st_uid, seen.st_gid) == (65534, 65534)
+
+
 def paths_of_others_are_left_alone(host):
     host.start_daemon()
     host.create(1)
