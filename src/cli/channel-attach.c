@@ -12,7 +12,7 @@
 #include "cli/channel-common.h"
 #include "cli/command.h"
 #include "cli/say.h"
-#include "toolstack/persist.h"
+#include "toolstack/channel.h"
 #include "xen/store.h"
 
 #define COMMAND "channel attach"
@@ -82,7 +82,7 @@ static const struct option long_options[] = {
 struct options {
 	struct toolstack_spec spec;
 	const char *domain, *backend;
-	bool help, pty, wait, persist;
+	bool help, pty, wait;
 	unsigned int wait_ms;
 };
 
@@ -217,7 +217,7 @@ static int parse_option(struct options *o, int option, char **argv)
 		o->backend = optarg;
 		return STATUS_DONE;
 	case OPTION_PERSIST:
-		o->persist = true;
+		o->spec.persist = true;
 		return STATUS_DONE;
 	case OPTION_WAIT:
 		return parse_wait(o, optarg);
@@ -245,7 +245,7 @@ static int parse(struct options *o, int argc, char **argv)
 		return say_usage(COMMAND, "-d DOMAIN is missing");
 	if (o->pty == (o->spec.kind == CONSOLE_SOCKET))
 		return say_usage(COMMAND, "either --pty or --socket PATH");
-	if (o->persist && o->backend)
+	if (o->spec.persist && o->backend)
 		return say_usage(COMMAND,
 				 "--persist: not with --backend, whose "
 				 "number may change too");
@@ -257,8 +257,6 @@ static int attach(struct xs_handle *xs, struct options *o)
 	unsigned int device;
 	int r = toolstack_attach(xs, &o->spec, &device);
 
-	if (!r && o->persist)
-		r = toolstack_persist(xs, &o->spec);
 	if (!r && o->wait)
 		r = toolstack_await_guest(xs, &o->spec, device, o->wait_ms);
 	return channel_say_result(r, "attach", o->domain, o->spec.name);

@@ -7,6 +7,7 @@
 #include "toolstack/attachment.h"
 #include "toolstack/channel.h"
 #include "toolstack/nodes.h"
+#include "toolstack/persist.h"
 #include "xen/text.h"
 #include "xen/transact.h"
 
@@ -116,7 +117,11 @@ static int attach_in_transaction(void *userdata, xs_transaction_t t)
 		r = check_name(a);
 	if (!r)
 		r = choose_device(a, &a->device);
-	return r ? r : attachment_write(a);
+	if (!r)
+		r = attachment_write(a);
+	if (!r && a->spec->persist)
+		r = toolstack_record(a->xs, t, a->spec);
+	return r;
 }
 
 /*

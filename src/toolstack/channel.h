@@ -64,17 +64,18 @@ struct toolstack_spec {
 	enum console_kind kind;
 	const char *path; /* of the socket; NULL for a pty */
 	const char *log;  /* of the traffic log, or NULL */
-	const char *mode; /* of the socket, octal, or NULL */
-	long uid, gid;    /* of the socket, or -1 */
+	const char *mode; /* of the socket or terminal, octal, or NULL */
+	long uid, gid;    /* of that, or -1 */
 	enum console_overflow overflow;
 	unsigned int limit; /* bytes; 0: the default */
 	bool signal_client; /* `connection` follows the client */
+	bool persist;       /* it is recorded, see persist.h */
 };
 
 /*
- * Makes the nodes, all or none, and says which device it became. Nodes of a
- * closed device that nobody removed are removed first, in a step of its own:
- * Linux does not notice otherwise.
+ * Makes the nodes, all or none, with the record if it is to persist, and says
+ * which device it became. Nodes of a closed device that nobody removed are
+ * removed first, in a step of its own: Linux does not notice otherwise.
  */
 int toolstack_attach(struct xs_handle *xs, const struct toolstack_spec *spec,
 		     unsigned int *device);

@@ -29,14 +29,15 @@ static const char *record(struct record_path *p, const char *uuid,
 }
 
 /* /local/domain/N/vm is "/vm/UUID". */
-static int read_uuid(struct xs_handle *xs, unsigned int domid, char *uuid)
+static int read_uuid(struct xs_handle *xs, xs_transaction_t t,
+		     unsigned int domid, char *uuid)
 {
 	_cleanup_free_ char *vm = NULL;
 	char path[48];
 	int r;
 
 	snprintf(path, sizeof(path), "/local/domain/%u/vm", domid);
-	r = xen_text_read(xs, XBT_NULL, path, UUID_LEN + 4, &vm);
+	r = xen_text_read(xs, t, path, UUID_LEN + 4, &vm);
 	if (r == -ENOENT || r == -EPROTO)
 		return TOOLSTACK_NO_UUID;
 	if (r)
@@ -48,79 +49,12 @@ static int read_uuid(struct xs_handle *xs, unsigned int domid, char *uuid)
 	return 0;
 }
 
-struct recording {
-	struct xs_handle *xs;
-	const struct toolstack_spec *spec;
-	const char *uuid, *id;
-};
-
-static int put(const struct recording *w, xs_transaction_t t, const char *key,
-	       const char *value)
-{
-	struct record_path p;
-
-	return value ? xen_text_write(w->xs, t, record(&p, w->uuid, w->id, key),
-				      value)
-		     : 0;
-}
-
-static int put_number(const struct recording *w, xs_transaction_t t,
-		      const char *key, long value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%ld", value);
-	return value >= 0 ? put(w, t, key, text) : 0;
-}
-
-static int write_record(void *userdata, xs_transaction_t t)
-{
-	const struct recording *w = userdata;
-	const struct toolstack_spec *s = w->spec;
-	int r = toolstack_make_root(w->xs, t);
-
-	if (!r)
-		r = put(w, t, "name", s->name);
-	if (!r)
-		r = put(w, t, "connection", console_kind_text(s->kind));
-	if (!r)
-		r = put(w, t, "path", s->path);
-	if (!r)
-		r = put(w, t, "log", s->log);
-	if (!r)
-		r = put(w, t, "mode", s->mode);
-	if (!r)
-		r = put_number(w, t, "uid", s->uid);
-	if (!r)
-		r = put_number(w, t, "gid", s->gid);
-	if (!r)
-		r = put(w, t, "overflow", console_overflow_text(s->overflow));
-	if (!r && s->limit)
-		r = put_number(w, t, "limit", s->limit);
-	if (!r && s->signal_client)
-		r = put(w, t, "signal-client", "1");
-	return r;
-}
-
-int toolstack_persist(struct xs_handle *xs, const struct toolstack_spec *spec)
-{
-	char uuid[UUID_LEN + 1], id[CONSOLE_ID_LEN + 1];
-	struct recording w = { xs, spec, uuid, id };
-	int r = read_uuid(xs, spec->domid, uuid);
-
-	if (!r)
-		r = toolstack_forget(xs, spec->domid, spec->name);
-	if (!r)
-		r = console_make_id(id);
-	return r ? r : xen_transact(xs, write_record, &w);
-}
-
 /* "" for what is not there. */
-static int get(struct xs_handle *xs, const char *uuid, const char *id,
-	       const char *key, char **out)
+static int get(struct xs_handle *xs, xs_transaction_t t, const char *uuid,
+	       const char *id, const char *key, char **out)
 {
 	struct record_path p;
-	int r = xen_text_read(xs, XBT_NULL, record(&p, uuid, id, key),
+	int r = xen_text_read(xs, t, record(&p, uuid, id, key),
 			      CONSOLE_VALUE_MAX, out);
 
 	if (r == -ENOENT || r == -EPROTO) {
@@ -130,38 +64,125 @@ static int get(struct xs_handle *xs, const char *uuid, const char *id,
 	return r;
 }
 
-static int list_directory(struct xs_handle *xs, const char *path, char ***keys,
-			  unsigned int *n)
+static int list_directory(struct xs_handle *xs, xs_transaction_t t,
+			  const char *path, char ***keys, unsigned int *n)
 {
 	*n = 0;
-	*keys = xs_directory(xs, XBT_NULL, path, n);
+	*keys = xs_directory(xs, t, path, n);
 	return *keys || errno == ENOENT ? 0 : -errno;
+}
+
+/* Removes the records of this name, and the directory of the last one. */
+static int forget(struct xs_handle *xs, xs_transaction_t t, const char *uuid,
+		  const char *name)
+{
+	_cleanup_free_ char **ids = NULL;
+	struct record_path p;
+	unsigned int n, n_removed = 0;
+	int r = list_directory(xs, t, record(&p, uuid, NULL, NULL), &ids, &n);
+
+	for (unsigned int i = 0; i < n && !r; i++) {
+		_cleanup_free_ char *recorded = NULL;
+
+		r = get(xs, t, uuid, ids[i], "name", &recorded);
+		if (r || strcmp(recorded, name) != 0)
+			continue;
+		n_removed++;
+		if (!xs_rm(xs, t, record(&p, uuid, ids[i], NULL)))
+			r = -errno;
+	}
+	if (!r && n_removed && n_removed == n &&
+	    !xs_rm(xs, t, record(&p, uuid, NULL, NULL)))
+		r = -errno;
+	return r;
+}
+
+struct forgetting {
+	struct xs_handle *xs;
+	const char *uuid, *name;
+};
+
+static int forget_in_transaction(void *userdata, xs_transaction_t t)
+{
+	const struct forgetting *f = userdata;
+
+	return forget(f->xs, t, f->uuid, f->name);
 }
 
 int toolstack_forget(struct xs_handle *xs, unsigned int domid, const char *name)
 {
-	_cleanup_free_ char **ids = NULL;
 	char uuid[UUID_LEN + 1];
-	struct record_path p;
-	unsigned int n, n_removed = 0;
-	int r = read_uuid(xs, domid, uuid);
+	struct forgetting f = { xs, uuid, name };
+	int r = read_uuid(xs, XBT_NULL, domid, uuid);
 
 	if (r)
 		return r == TOOLSTACK_NO_UUID ? 0 : r;
-	r = list_directory(xs, record(&p, uuid, NULL, NULL), &ids, &n);
-	for (unsigned int i = 0; i < n && !r; i++) {
-		_cleanup_free_ char *recorded = NULL;
+	return xen_transact(xs, forget_in_transaction, &f);
+}
 
-		r = get(xs, uuid, ids[i], "name", &recorded);
-		if (r || strcmp(recorded, name) != 0)
-			continue;
-		n_removed++;
-		if (!xs_rm(xs, XBT_NULL, record(&p, uuid, ids[i], NULL)))
-			r = -errno;
-	}
-	if (!r && n_removed && n_removed == n)
-		xs_rm(xs, XBT_NULL, record(&p, uuid, NULL, NULL));
+struct recording {
+	struct xs_handle *xs;
+	xs_transaction_t t;
+	const char *uuid, *id;
+};
+
+static int put(const struct recording *w, const char *key, const char *value)
+{
+	struct record_path p;
+
+	return value ? xen_text_write(w->xs, w->t,
+				      record(&p, w->uuid, w->id, key), value)
+		     : 0;
+}
+
+static int put_number(const struct recording *w, const char *key, long value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%ld", value);
+	return value >= 0 ? put(w, key, text) : 0;
+}
+
+static int write_record(const struct recording *w,
+			const struct toolstack_spec *s)
+{
+	int r = put(w, "name", s->name);
+
+	if (!r)
+		r = put(w, "connection", console_kind_text(s->kind));
+	if (!r)
+		r = put(w, "path", s->path);
+	if (!r)
+		r = put(w, "log", s->log);
+	if (!r)
+		r = put(w, "mode", s->mode);
+	if (!r)
+		r = put_number(w, "uid", s->uid);
+	if (!r)
+		r = put_number(w, "gid", s->gid);
+	if (!r)
+		r = put(w, "overflow", console_overflow_text(s->overflow));
+	if (!r && s->limit)
+		r = put_number(w, "limit", s->limit);
+	if (!r && s->signal_client)
+		r = put(w, "signal-client", "1");
 	return r;
+}
+
+int toolstack_record(struct xs_handle *xs, xs_transaction_t t,
+		     const struct toolstack_spec *spec)
+{
+	char uuid[UUID_LEN + 1], id[CONSOLE_ID_LEN + 1];
+	struct recording w = { xs, t, uuid, id };
+	int r = read_uuid(xs, t, spec->domid, uuid);
+
+	if (!r)
+		r = toolstack_make_root(xs, t);
+	if (!r)
+		r = forget(xs, t, uuid, spec->name);
+	if (!r)
+		r = console_make_id(id);
+	return r ? r : write_record(&w, spec);
 }
 
 /* The texts that a spec points to. */
@@ -197,7 +218,7 @@ static int read_record(struct xs_handle *xs, const char *uuid, const char *id,
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && !r; i++)
-		r = get(xs, uuid, id, all[i].key, all[i].out);
+		r = get(xs, XBT_NULL, uuid, id, all[i].key, all[i].out);
 	return r;
 }
 
@@ -256,11 +277,12 @@ static int attach_to_domain(struct xs_handle *xs, unsigned int domid,
 	char uuid[UUID_LEN + 1];
 	struct record_path p;
 	unsigned int n;
-	int r = read_uuid(xs, domid, uuid);
+	int r = read_uuid(xs, XBT_NULL, domid, uuid);
 
 	if (r)
 		return r == TOOLSTACK_NO_UUID ? 0 : r;
-	r = list_directory(xs, record(&p, uuid, NULL, NULL), &ids, &n);
+	r = list_directory(xs, XBT_NULL, record(&p, uuid, NULL, NULL), &ids,
+			   &n);
 	for (unsigned int i = 0; i < n && !r; i++)
 		r = attach_recorded(xs, domid, uuid, ids[i], failed);
 	return r;
@@ -272,11 +294,11 @@ int toolstack_attach_persistent(struct xs_handle *xs,
 {
 	_cleanup_free_ char **records = NULL, **domains = NULL;
 	unsigned int n;
-	int r = list_directory(xs, ROOT, &records, &n);
+	int r = list_directory(xs, XBT_NULL, ROOT, &records, &n);
 
 	if (r || !n)
 		return r;
-	r = list_directory(xs, "/local/domain", &domains, &n);
+	r = list_directory(xs, XBT_NULL, "/local/domain", &domains, &n);
 	for (unsigned int i = 0; i < n && !r; i++) {
 		unsigned int domid;
 

@@ -15,8 +15,12 @@
 
 #include "toolstack/channel.h"
 
-/* Records a channel of the domain. TOOLSTACK_NO_UUID: it has no UUID. */
-int toolstack_persist(struct xs_handle *xs, const struct toolstack_spec *spec);
+/*
+ * Records a channel of the domain, in the place of one of this name.
+ * TOOLSTACK_NO_UUID: it has no UUID.
+ */
+int toolstack_record(struct xs_handle *xs, xs_transaction_t t,
+		     const struct toolstack_spec *spec);
 
 /* The opposite; 0 also if there is no such record. */
 int toolstack_forget(struct xs_handle *xs, unsigned int domid,

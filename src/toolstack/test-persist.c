@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "toolstack/persist.h"
+#include "xen/transact.h"
 #include "xenhost/fake/fake-host.h"
 
 #define UUID "01234567-89ab-cdef-0123-456789abcdef"
@@ -53,6 +54,16 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static int record(void *userdata, xs_transaction_t t)
+{
+	return toolstack_record(xs, t, userdata);
+}
+
+static int persist(struct toolstack_spec *spec)
+{
+	return xen_transact(xs, record, spec);
+}
+
 static struct toolstack_list list_of(unsigned int domid)
 {
 	struct toolstack_list l;
@@ -78,7 +89,7 @@ static void what_was_recorded_is_attached_with_all_its_settings(void **state)
 	struct toolstack_list l;
 
 	make_domain(1, "/vm/" UUID);
-	assert_int_equal(toolstack_persist(xs, &s), 0);
+	assert_int_equal(persist(&s), 0);
 	/* The guest comes back with another id. */
 	make_domain(2, "/vm/" UUID);
 	fake_host_destroy(1);
@@ -108,9 +119,9 @@ static void what_is_forgotten_is_not(void **state)
 	struct toolstack_list l;
 
 	make_domain(1, "/vm/" UUID);
-	assert_int_equal(toolstack_persist(xs, &a), 0);
-	assert_int_equal(toolstack_persist(xs, &a), 0);
-	assert_int_equal(toolstack_persist(xs, &b), 0);
+	assert_int_equal(persist(&a), 0);
+	assert_int_equal(persist(&a), 0);
+	assert_int_equal(persist(&b), 0);
 	assert_int_equal(toolstack_forget(xs, 1, "a"), 0);
 	assert_int_equal(toolstack_forget(xs, 1, "never was"), 0);
 	assert_int_equal(toolstack_attach_persistent(xs, failed), 0);
@@ -129,9 +140,17 @@ static void a_domain_without_a_uuid_cannot_be_known_again(void **state)
 
 	for (unsigned int i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		struct toolstack_spec s = { .domid = i + 1, .name = "a" };
+		struct toolstack_list list;
+		unsigned int device;
 
 		make_domain(i + 1, wrong[i]);
-		assert_int_equal(toolstack_persist(xs, &s), TOOLSTACK_NO_UUID);
+		assert_int_equal(persist(&s), TOOLSTACK_NO_UUID);
+		/* Nor is it attached then. */
+		s.persist = true;
+		assert_int_equal(toolstack_attach(xs, &s, &device),
+				 TOOLSTACK_NO_UUID);
+		list = list_of(i + 1);
+		assert_int_equal(list.n_channels, 0);
 		assert_int_equal(toolstack_forget(xs, i + 1, "a"), 0);
 	}
 }
@@ -147,10 +166,10 @@ static void one_that_cannot_be_attached_does_not_stop_the_others(void **state)
 
 	make_domain(1, "/vm/" UUID);
 	make_domain(2, "/vm/" UUID "x");
-	assert_int_equal(toolstack_persist(xs, &s), 0);
+	assert_int_equal(persist(&s), 0);
 	s.name = "b";
 	s.path = "/run/b";
-	assert_int_equal(toolstack_persist(xs, &s), 0);
+	assert_int_equal(persist(&s), 0);
 	s.domid = 2; /* takes the other's path */
 	s.name = "c";
 	s.path = "/run/a";
