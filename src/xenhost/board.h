@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "evtchn/port-word.h"
+#include "xenhost/evtchn/port-word.h"
 
 #define XEN_PAGE_SHIFT 12
 #define XEN_PAGE_SIZE (1u << XEN_PAGE_SHIFT)
