@@ -1,22 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# check.sh [selftest|fidelity|traffic|ends|calls|bench|channels|channel-stall|channel-ends|life|others|dm|compare]...
-# - the tests on a real Xen, in as many boots as there are names; without a name, those of the
-# default. One line "ok", "FAIL" or "skip" a test, the counts at the end. Status 77: this
-# machine cannot run them.
+# check.sh [selftest|fidelity|traffic|ends|calls|bench|channels|channel-stall|channel-ends|life|
+#           others|dm|compare]...
+# - the tests on a real Xen, in as many boots as there are names, without a name in all of
+# these; two at a time if there are processors and memory for that (or XENLAB_LANES). One line
+# "ok", "FAIL" or "skip" a test, the counts at the end. Status 77: this machine cannot run them.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 build=./build-check/lab
 logs=$build/logs
-passed=0 failed=0 skipped=0
+failed=0
 
 result() {
 	echo "$*"
-	case $1 in
-	ok) passed=$((passed + 1)) ;;
-	FAIL) failed=$((failed + 1)) ;;
-	skip) skipped=$((skipped + 1)) ;;
-	esac
+	[ "$1" != FAIL ] || failed=$((failed + 1))
+}
+
+# Not in the form of results
+tail_of() {
+	tail -n 60 "$1" | sed 's/^/  | /'
 }
 
 # boot NAME OPTION...: boot with the payload in $build/payload-NAME
@@ -24,7 +26,8 @@ boot() {
 	local name=$1
 	shift
 	rm -rf "${logs:?}/$name"
-	lab/run-lab.sh -o "$logs/$name" "$@" "$build/payload-$name" >"$logs/$name.log" 2>&1
+	# shellcheck disable=SC2086 # several options
+	lab/run-lab.sh -o "$logs/$name" "$@" ${XENLAB_OPTIONS:-} "$build/payload-$name" >"$logs/$name.log" 2>&1
 }
 
 # payload NAME FILE...
@@ -55,7 +58,7 @@ adopt_results() {
 	done < <(sed -nE 's/\r*$//; /^(ok|FAIL|skip) /p' "$logs/$name.log")
 	[ "$status" = 0 ] || [ "$failed" != "$before" ] ||
 		result FAIL "$name: status $status, $(sed -n 's/^xenlab: out of time/out of time/p' "$logs/$name.log")"
-	[ "$failed" = "$before" ] || tail -n 60 "$logs/$name.log"
+	[ "$failed" = "$before" ] || tail_of "$logs/$name.log"
 }
 
 check_fidelity() {
@@ -212,54 +215,93 @@ check_selftest() {
 		result ok "the lab itself: Xen's vchan, xl's channels"
 	else
 		result FAIL "the lab itself"
-		tail -n 60 $logs/selftest.log
+		tail_of $logs/selftest.log
 	fi
+}
+
+# Everything that any part needs
+build_all() {
+	local again=()
+	[ ! -e $build/build.ninja ] || again=(--reconfigure)
+	meson setup "${again[@]}" -Dsoname=4.17 $build && ninja -C $build \
+		lab/fidelity/fidelity lab/fidelity/fidelity-agent lab/vchan/vchan-peer lab/vchan/vchan-faults \
+		lab/vchan/count-events.so src/vchan/libxenvchan.so.4.17.0 \
+		lab/calls/vchan-calls lab/calls/socket-echo src/bench/xenchan-vchan-bench \
+		lab/channels/channel-peer lab/compare/channel-meter test/e2e/channel-front src/cli/xenchan src/backend/xenchanneld \
+		src/dm/xenchan-dm
+}
+
+check_part() {
+	case $1 in
+	selftest) check_selftest ;;
+	fidelity) check_fidelity ;;
+	traffic) check_traffic ;;
+	ends) check_ends ;;
+	calls) check_calls ;;
+	bench) check_bench ;;
+	channels | channel-ends) channels "$1" ;;
+	channel-stall) channels "$1" -i ;;
+	compare) check_compare ;;
+	dm) check_dm ;;
+	life | others) channel_life "$1" ;;
+	*) result FAIL "no part named $1" ;;
+	esac
+}
+
+# A part's lines stay together, and come when it has ended
+run_part() {
+	local start=$SECONDS
+	check_part "$1" >"$logs/$1.out" 2>&1
+	echo "     $1: $((SECONDS - start)) s,$(sed -n 's/^xenlab: machine ran//p' "$logs/$1.log" 2>/dev/null)" >>"$logs/$1.out"
+	flock "$logs/lock" cat "$logs/$1.out"
+}
+
+# How many machines at once: most of a run is waiting for something within it
+lanes() {
+	local memory
+	memory=$(awk '/^MemAvailable/ { print $2 }' /proc/meminfo)
+	if [ "$(nproc)" -ge 2 ] && [ "$memory" -ge 6000000 ]; then echo 2; else echo 1; fi
+}
+
+count() {
+	local part files=()
+	for part in "${parts[@]}"; do files+=("$logs/$part.out"); done
+	cat "${files[@]}" /dev/null | grep -c "^$1 "
 }
 
 # In one piece, so that the file may be edited while it runs
 main() {
-	local status=0 part again=()
+	local status=0 part parts passed skipped running=0 lanes=${XENLAB_LANES:-$(lanes)}
 	mkdir -p $logs
 	lab/run-lab.sh -b >$logs/packages.log 2>&1 || status=$?
 	if [ $status != 0 ]; then
 		tail -n 3 $logs/packages.log
 		exit $status
 	fi
-	[ ! -e $build/build.ninja ] || again=(--reconfigure)
-	{
-		meson setup "${again[@]}" -Dsoname=4.17 $build && ninja -C $build \
-			lab/fidelity/fidelity lab/fidelity/fidelity-agent lab/vchan/vchan-peer lab/vchan/vchan-faults \
-			lab/vchan/count-events.so src/vchan/libxenvchan.so.4.17.0 \
-			lab/calls/vchan-calls lab/calls/socket-echo src/bench/xenchan-vchan-bench \
-			lab/channels/channel-peer lab/compare/channel-meter test/e2e/channel-front src/cli/xenchan src/backend/xenchanneld \
-			src/dm/xenchan-dm
-	} >$logs/build.log 2>&1 || {
+	# The longest first, so that the last ones end together
+	parts=("$@")
+	[ $# != 0 ] || parts=(compare dm ends channel-stall calls life traffic others fidelity
+		channel-ends channels bench selftest)
+	rm -f $logs/*.out
+	if ! build_all >$logs/build.log 2>&1; then
 		tail -n 30 $logs/build.log
-		result FAIL "build"
-	}
-
-	[ $# != 0 ] || set -- selftest fidelity traffic ends calls bench channels channel-stall channel-ends life others dm compare
-	[ $failed = 0 ] || set --
-	for part; do
-		case $part in
-		selftest) check_selftest ;;
-		fidelity) check_fidelity ;;
-		traffic) check_traffic ;;
-		ends) check_ends ;;
-		calls) check_calls ;;
-		bench) check_bench ;;
-		channels | channel-ends) channels "$part" ;;
-		channel-stall) channels "$part" -i ;;
-		compare) check_compare ;;
-		dm) check_dm ;;
-		life | others) channel_life "$part" ;;
-		*) result FAIL "no part named $part" ;;
-		esac
+		echo "FAIL build"
+		echo "0 passed, 1 failed"
+		exit 1
+	fi
+	# A background process of a script does not get the terminal's signals
+	trap 'trap "" TERM; kill 0; exit 1' INT TERM
+	for part in "${parts[@]}"; do
+		[ $running -lt "$lanes" ] || { wait -n; running=$((running - 1)); }
+		run_part "$part" &
+		running=$((running + 1))
 	done
-	printf '%d passed, %d failed' $passed $failed
-	[ $skipped = 0 ] || printf ', %d skipped' $skipped
+	wait
+	passed=$(count ok) failed=$(count FAIL) skipped=$(count skip)
+	printf '%d passed, %d failed' "$passed" "$failed"
+	[ "$skipped" = 0 ] || printf ', %d skipped' "$skipped"
 	echo
-	[ $failed = 0 ]
+	[ "$failed" = 0 ]
 	exit
 }
 

@@ -265,7 +265,8 @@ main() {
 	make_initrd
 	start=$(date +%s)
 	boot || rc=$?
-	say "machine ran $(($(date +%s) - start)) s"
+	times >"$tmp/times"
+	say "machine ran $(($(date +%s) - start)) s, of processors: $(tail -n1 "$tmp/times")"
 	tar -xf "$tmp/out.tar" -C "$tmp/out" 2>/dev/null || :
 	cp "$tmp/console.log" "$tmp/out/"
 	status=$(sed -n 's/\r*$//; s/.*LAB [0-9.]* dom0.sh exit status \([0-9]*\)$/\1/p' "$tmp/console.log" | tail -n1)
