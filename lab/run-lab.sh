@@ -159,7 +159,7 @@ build() {
 	# libxenstore ends its thread with pthread_cancel, which wants libgcc_s
 	# domU: busybox, xenstore tools, libxenvchan. dom0: + toolstack, QEMU PV backend
 	mkroot "$images/u" "${mods[@]}" -- "${tools[@]}" lib/x86_64-linux-gnu/libgcc_s.so.1 $xen/vchan-socket-proxy $lib/libxenvchan.so.4.17
-	mkroot "$images/0" "${mods[@]}" -- "${tools[@]}" lib/x86_64-linux-gnu/libgcc_s.so.1 \
+	mkroot "$images/0" "${mods[@]}" loop -- "${tools[@]}" lib/x86_64-linux-gnu/libgcc_s.so.1 \
 		$xen/{vchan-socket-proxy,xl,libxl-save-helper,xenstored,xenconsoled,xenconsole,xen-init-dom0,lsevtchn} \
 		usr/libexec/xen-qemu-system-i386 $lib/libxenvchan.so.4.17
 	mkdir -p "$images/0"/{usr/share/qemu,boot,lab} "$images/u/lab"

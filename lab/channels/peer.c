@@ -9,6 +9,8 @@
  *						then BYTES of what pour sends
  *	channel-peer pour BYTES			writes them to standard output
  *	channel-peer ticks SECONDS		how late a timer of 10 ms is
+ *	channel-peer refused FILE		connects; 0 if that is closed again before
+ *						anything comes, or 1 after 2 s
  *
  * Of what is received, up to 2 KiB may come again, as after a kill of the
  * backend: that is counted. Anything else that is wrong is an error.
@@ -16,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -271,22 +274,34 @@ static int ping(int fd, const char *bytes, const char *name)
 	return name && !is_greeted(fd, name) ? 1 : exchange(fd, n, n);
 }
 
+static int refused(int fd)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+	char c;
+
+	return poll(&p, 1, 2000) == 1 && read(fd, &c, 1) <= 0 ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
 	int fd;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	signal(SIGPIPE, SIG_IGN);
 	if (!strcmp(what, "pour") && argc == 3)
 		return pour(strtoull(argv[2], NULL, 0));
 	if (!strcmp(what, "ticks") && argc == 3)
 		return ticks(atof(argv[2]));
 	if (!(!strcmp(what, "ping") && (argc == 4 || argc == 5)) &&
-	    !(!strcmp(what, "drain") && argc == 5))
+	    !(!strcmp(what, "drain") && argc == 5) &&
+	    !(!strcmp(what, "refused") && argc == 3))
 		return 2;
 	fd = open_end(argv[2]);
 	if (fd < 0)
 		return failed(argv[2]);
+	if (what[0] == 'r')
+		return refused(fd);
 	if (what[0] == 'p')
 		return ping(fd, argv[3], argv[4]);
 	sleep((unsigned int)atoi(argv[3]));
