@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * up and down. Who holds the lock file in the host's directory is the host:
- * the lock ends with the process, however it ends, and whatever else is in
- * the directory then is stale.
- */
-#include <dirent.h>
+/* up and down */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -12,88 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "cli.h"
+#include "host-dir.h"
 #include "xenhost/hostd/host.h"
-
-static void file_path(const struct cli *cli, const char *name,
-		      char path[static CLI_MAX_PATH])
-{
-	snprintf(path, CLI_MAX_PATH, "%s/%s", cli->dir, name);
-}
-
-static int make_dir(const struct cli *cli)
-{
-	struct stat st;
-
-	if (mkdir(cli->dir, 0700) == 0)
-		return EXIT_DONE;
-	if (errno != EEXIST)
-		return cli_failed(cli, "%s: %s; choose another with --dir",
-				  cli->dir, strerror(errno));
-	if (stat(cli->dir, &st) < 0 || !S_ISDIR(st.st_mode) ||
-	    st.st_uid != getuid())
-		return cli_failed(cli,
-				  "%s is not a directory of yours; choose "
-				  "another with --dir",
-				  cli->dir);
-	if (chmod(cli->dir, 0700) < 0)
-		return cli_failed(cli, "%s: %s", cli->dir, strerror(errno));
-	return EXIT_DONE;
-}
-
-/* -EWOULDBLOCK: a host has it; -ESTALE: it was removed meanwhile, try again. */
-static int take_lock(const struct cli *cli, int *fd_r)
-{
-	_cleanup_close_ int fd = -1;
-	struct stat ours, there;
-	char path[CLI_MAX_PATH];
-
-	file_path(cli, "lock", path);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return errno == ENOENT ? -ESTALE : -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return -errno;
-	if (fstat(fd, &ours) < 0 || stat(path, &there) < 0 ||
-	    ours.st_ino != there.st_ino)
-		return -ESTALE;
-	*fd_r = TAKE_FD(fd);
-	return 0;
-}
-
-/* Removes what hosts make in their directory, and nothing else. */
-static void remove_files(const struct cli *cli)
-{
-	DIR *dir = opendir(cli->dir);
-	const struct dirent *entry;
-	char path[CLI_MAX_PATH];
-
-	while (dir && (entry = readdir(dir))) {
-		const char *suffix = strrchr(entry->d_name, '.');
-
-		if (strcmp(entry->d_name, "ctl") != 0 &&
-		    strcmp(entry->d_name, "log") != 0 &&
-		    !(suffix && (strcmp(suffix, ".hv") == 0 ||
-				 strcmp(suffix, ".xs") == 0)))
-			continue;
-		file_path(cli, entry->d_name, path);
-		unlink(path);
-	}
-	if (dir)
-		closedir(dir);
-}
 
 /* Runs until `down`; tells ready_fd the errno, or 0 once it serves. */
 static int serve(const struct cli *cli, int lock_fd, int ready_fd)
 {
 	struct host *host = NULL;
-	char path[CLI_MAX_PATH];
 	int r;
 
 	r = host_new(&host, cli->dir);
@@ -105,10 +31,7 @@ static int serve(const struct cli *cli, int lock_fd, int ready_fd)
 		return r;
 	host_run(host);
 	host_free(host);
-	remove_files(cli);
-	file_path(cli, "lock", path);
-	unlink(path);
-	rmdir(cli->dir);
+	host_dir_remove(cli);
 	close(lock_fd);
 	return 0;
 }
@@ -121,7 +44,7 @@ static void become_daemon(const struct cli *cli, int *lock_fd, int *ready_fd)
 	sigset_t none;
 
 	setsid();
-	file_path(cli, "log", path);
+	host_dir_path(cli, "log", path);
 	log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	dup2(null, 0);
 	dup2(null, 1);
@@ -179,13 +102,18 @@ int cli_start_host(const struct cli *cli, bool foreground)
 {
 	for (int tries = 0; tries < 1000; tries++) {
 		_cleanup_close_ int lock_fd = -1;
-		int r = make_dir(cli);
+		int r = host_dir_make(cli);
 
 		if (r != EXIT_DONE)
 			return r;
-		r = take_lock(cli, &lock_fd);
+		r = host_dir_lock(cli, &lock_fd);
+		if (r == -ENOTEMPTY)
+			return cli_failed(cli,
+					  "%s has files that are no host's; "
+					  "choose another with --dir",
+					  cli->dir);
 		if (r == 0)
-			remove_files(cli);
+			host_dir_renew(cli);
 		if (r == 0 && foreground)
 			return serve(cli, TAKE_FD(lock_fd), -1) < 0
 				       ? EXIT_FAILED
@@ -239,7 +167,7 @@ int cmd_down(struct cli *cli, int argc, char **argv)
 
 	if (argc != 1)
 		return cli_misused(cli, "takes no arguments");
-	file_path(cli, "lock", path);
+	host_dir_path(cli, "lock", path);
 	r = ctl_connect(cli->dir, &fd);
 	if (r == 0) {
 		_cleanup_close_ int held_fd = open(path, O_RDWR | O_CLOEXEC);
@@ -254,10 +182,8 @@ int cmd_down(struct cli *cli, int argc, char **argv)
 		return cli_failed(cli, "the host in %s: %s", cli->dir,
 				  strerror(-r));
 	/* A host that was killed: what it left goes, if it is a host's. */
-	if (access(path, F_OK) < 0 || take_lock(cli, &lock_fd) < 0)
+	if (access(path, F_OK) < 0 || host_dir_lock(cli, &lock_fd) < 0)
 		return EXIT_DONE;
-	remove_files(cli);
-	unlink(path);
-	rmdir(cli->dir);
+	host_dir_remove(cli);
 	return EXIT_DONE;
 }

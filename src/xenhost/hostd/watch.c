@@ -85,7 +85,6 @@ int watch_listen(struct watch **watch_r, uv_loop_t *loop, const char *path,
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	unlink(path);
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
 	    listen(fd, SOMAXCONN) < 0)
 		return -errno;
