@@ -54,3 +54,19 @@ at "$mine" up
 grep -q 'its last words' "$mine/log.old" || fail "the log is gone"
 at "$mine" down
 [ ! -e "$mine" ] || fail "down left $(ls -A "$mine")"
+
+# A host starts with few descriptors, and with its caller's streams closed; its
+# lock is its own all the same.
+few() { timeout 60 prlimit --nofile=256 "$XENHOST" --dir "$mine" "$@"; }
+few up || fail "up: $?"
+few create 1 >/dev/null || fail "create: $?"
+at "$mine" down
+few run -d 1 true || fail "run: $?"
+at "$mine" down
+at "$mine" up <&- >&-
+! flock -n "$mine/lock" true || fail "the host lost its lock"
+at "$mine" up
+equal "domains" "$(at "$mine" list --tsv | wc -l)" 2
+# shellcheck disable=SC2016 # for the shell in the domain
+dom 0 sh -c '[ ! -e /proc/$$/fd/0 ]' <&- || fail "run opened a stream"
+at "$mine" down

@@ -36,8 +36,21 @@ static int serve(const struct cli *cli, int lock_fd, int ready_fd)
 	return 0;
 }
 
+/* Closes all but standard streams, lock and pipe, whatever their numbers. */
+static void close_others(int lock_fd, int ready_fd)
+{
+	int low = lock_fd < ready_fd ? lock_fd : ready_fd;
+	int high = lock_fd < ready_fd ? ready_fd : lock_fd;
+
+	if (low > 3)
+		close_range(3, low - 1, 0);
+	if (high > low + 1)
+		close_range(low + 1, high - 1, 0);
+	close_range(high + 1, ~0U, 0);
+}
+
 /* A process of its own, that holds nothing of its parent's open. */
-static void become_daemon(const struct cli *cli, int *lock_fd, int *ready_fd)
+static void become_daemon(const struct cli *cli, int lock_fd, int ready_fd)
 {
 	char path[CLI_MAX_PATH];
 	int null = open("/dev/null", O_RDWR), log;
@@ -49,10 +62,7 @@ static void become_daemon(const struct cli *cli, int *lock_fd, int *ready_fd)
 	dup2(null, 0);
 	dup2(null, 1);
 	dup2(log >= 0 ? log : null, 2);
-	*lock_fd = fcntl(*lock_fd, F_DUPFD_CLOEXEC, 1000);
-	*ready_fd = fcntl(*ready_fd, F_DUPFD_CLOEXEC, 1000);
-	if (*lock_fd >= 1000 && *ready_fd >= 1000)
-		close_range(3, 999, 0);
+	close_others(lock_fd, ready_fd);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)!chdir("/");
@@ -70,7 +80,7 @@ static int start_daemon(const struct cli *cli, int lock_fd)
 		/* Twice: nobody has to wait for the daemon. */
 		if (fork() != 0)
 			_exit(EXIT_DONE);
-		become_daemon(cli, &lock_fd, &ready[1]);
+		become_daemon(cli, lock_fd, ready[1]);
 		serve(cli, lock_fd, ready[1]);
 		exit(EXIT_DONE);
 	}

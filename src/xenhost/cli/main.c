@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -129,6 +130,21 @@ static int set_dir(struct cli *cli, const char *dir)
 	return EXIT_DONE;
 }
 
+/*
+ * A file of ours that took the place of a standard stream that the caller
+ * closed would get what is printed. Programs that we run find it closed.
+ */
+static void hold_standard_streams(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -141,6 +157,7 @@ int main(int argc, char **argv)
 	const char *dir = NULL;
 	int c, r;
 
+	hold_standard_streams();
 	while ((c = getopt_long(argc, argv, "+D:hV", options, NULL)) != -1) {
 		switch (c) {
 		case 'D':
