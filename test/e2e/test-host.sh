@@ -60,6 +60,13 @@ LD_LIBRARY_PATH=/mine "$XENHOST" run -d 1 \
 	sh -c 'echo "$LD_LIBRARY_PATH"' >"$dir/path"
 grep -q '/.*:/mine$' "$dir/path" || fail "library path: $(cat "$dir/path")"
 
+
+# What the caller ignores the program ignores, and it costs us nothing.
+ignoring() { timeout -s KILL 60 env --ignore-signal=CHLD "$XENHOST" run -d 1 "$@"; }
+status 7 ignoring sh -c 'exit 7'
+ignoring cat /proc/self/status >"$dir/status"
+grep -q 'SigIgn:.*1....$' "$dir/status" || fail "SIGCHLD is not ignored"
+
 # Faults: the n-th call, and then no more.
 "$XENHOST" fault add -d 1 xs-write --nth 2 --errno ENOSPC
 status 0 dom 1 xenstore-write data/a 1

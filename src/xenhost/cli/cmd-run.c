@@ -39,6 +39,7 @@ struct run {
 	int host_fd;   /* ends when the domain does */
 	int signal_fd; /* all that we pass on, and SIGCHLD */
 	sigset_t old_mask;
+	struct sigaction old_chld;
 	pid_t child;
 };
 
@@ -150,6 +151,7 @@ static void run_program(const struct run *run, pid_t parent)
 {
 	int error;
 
+	sigaction(SIGCHLD, &run->old_chld, NULL);
 	sigprocmask(SIG_SETMASK, &run->old_mask, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -162,9 +164,12 @@ static void run_program(const struct run *run, pid_t parent)
 
 static int start_program(struct run *run)
 {
+	const struct sigaction by_default = { .sa_handler = SIG_DFL };
 	pid_t self = getpid();
 	sigset_t mask;
 
+	/* Ignored, as we may have inherited it, nothing is left to wait for. */
+	sigaction(SIGCHLD, &by_default, &run->old_chld);
 	sigfillset(&mask);
 	sigdelset(&mask, SIGTSTP);
 	sigdelset(&mask, SIGTTIN);
