@@ -49,6 +49,27 @@ status 7 dom 1 sh -c 'exit 7'
 status 127 dom 1 no-such-program
 status 126 dom 1 /etc/passwd
 status 143 dom 1 sh -c 'kill -TERM $$'
+
+# The program is found, and a script without #! run, as by a shell.
+mkdir "$dir/bin" "$dir/dirs" "$dir/dirs/found" "$dir/dirs/none"
+echo "echo got \"\$@\"" >"$dir/bin/found"
+cp "$dir/bin/found" "$dir/bin/locked"
+chmod +x "$dir/bin/found"
+found_in() {
+	at_path=$1 wants=$2
+	shift 2
+	cd "$dir/bin"
+	status "$wants" env PATH="$at_path" "$XENHOST" run -d 1 -- "$@"
+	cd "$OLDPWD"
+}
+found_in "$dir/dirs::$PATH" 0 found 1 '2 3'
+equal "an empty part of \$PATH" "$(cat "$dir/out")" "got 1 2 3"
+found_in "$dir/dirs:$dir/bin:$PATH" 0 found x
+found_in "$PATH" 0 ./found x
+found_in "$dir/dirs:$PATH" 126 none
+found_in "$dir/bin:$PATH" 126 locked
+found_in "$PATH" 127 ""
+
 "$XENHOST" run -d 1 sleep 60 &
 wait_for sh -c "ps -o args= --ppid $! | grep -q '^sleep'"
 kill -TERM $!

@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -85,25 +86,41 @@ static int set_environment(const struct run *run, const char *stand_ins)
 	return r | setenv("LD_LIBRARY_PATH", libraries, 1);
 }
 
-/* As execvp does; stays empty when there is none. */
-static void find_program(struct run *run)
+static int check_program(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) && access(path, X_OK) == 0 ? 0 : -EACCES;
+}
+
+/* As execvp does, which we cannot leave it to: we look at the program first. */
+static int find_program(struct run *run)
 {
 	const char *name = run->command[0], *path = getenv("PATH");
+	int r = -ENOENT;
+	size_t len;
 
 	if (strchr(name, '/')) {
 		snprintf(run->program, sizeof(run->program), "%s", name);
-		return;
+		return 0;
 	}
-	for (const char *p = path ? path : "/usr/bin:/bin"; *p;) {
-		size_t len = strcspn(p, ":");
+	for (const char *p = path ? path : "/bin:/usr/bin"; *name;
+	     p += len + 1) {
+		int found;
 
-		snprintf(run->program, sizeof(run->program), "%.*s/%s",
-			 (int)len, p, name);
-		if (access(run->program, X_OK) == 0)
-			return;
-		p += len + (p[len] == ':');
+		/* No name is the current directory. */
+		len = strcspn(p, ":");
+		snprintf(run->program, sizeof(run->program), "%.*s%s%s",
+			 (int)len, p, len ? "/" : "./", name);
+		found = check_program(run->program);
+		if (found == 0 || (found == -EACCES && r == -ENOENT))
+			r = found;
+		if (r == 0 || p[len] == '\0')
+			break;
 	}
-	run->program[0] = '\0';
+	return r;
 }
 
 /* What the wrapper would have run, had it found a hypervisor. */
@@ -147,6 +164,23 @@ static int join_domain(struct run *run)
 	return EXIT_DONE;
 }
 
+/* As shells and execvp do with a text without #!; does not return if it can. */
+static void run_script(const struct run *run)
+{
+	_cleanup_free_ char **args = NULL;
+	size_t n = 0;
+
+	while (run->command[n])
+		n++;
+	args = calloc(n + 2, sizeof(*args));
+	if (!args)
+		return;
+	args[0] = (char *)"/bin/sh";
+	args[1] = (char *)run->program;
+	memcpy(args + 2, run->command + 1, n * sizeof(*args));
+	execv(args[0], args);
+}
+
 static void run_program(const struct run *run, pid_t parent)
 {
 	int error;
@@ -158,6 +192,8 @@ static void run_program(const struct run *run, pid_t parent)
 		_exit(EXIT_FAILED);
 	execv(run->program, run->command);
 	error = errno;
+	if (error == ENOEXEC)
+		run_script(run);
 	cli_failed(run->cli, "%s: %s", run->command[0], strerror(error));
 	_exit(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
 }
@@ -292,10 +328,11 @@ static int prepare(struct run *run)
 	if (r < 0)
 		return cli_failed(run->cli, "the stand-ins for Xen's libraries "
 					    "are not installed with xenhost");
-	find_program(run);
-	if (!run->program[0]) {
-		cli_failed(run->cli, "%s: not found in $PATH", run->command[0]);
-		return EXIT_NOT_FOUND;
+	r = find_program(run);
+	if (r < 0) {
+		cli_failed(run->cli, "%s: %s in $PATH", run->command[0],
+			   r == -EACCES ? "not executable" : "not found");
+		return r == -EACCES ? EXIT_CANNOT_RUN : EXIT_NOT_FOUND;
 	}
 	unwrap_program(run);
 	trouble = program_trouble(run->program);
