@@ -111,11 +111,31 @@ fi
 "$XENHOST" --dir "$other" down
 [ ! -e "$other" ] || fail "down left $other"
 
-# Processes that a program leaves behind end with their domain.
-dom 1 sh -c 'sleep 1000 & echo $!' >"$dir/left"
-left=$(cat "$dir/left")
-kill -0 "$left" || fail "a background process ended with its command"
+# Processes that a program leaves behind end with their domain, by whatever name
+# of its directory they were started, and with a host that was killed.
+is_gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status"; }
+# left_by COMMAND...: the pid of a process that the command leaves behind.
+left_by() {
+	"$@" sh -c 'sleep 1000 & echo $!' >"$dir/left"
+	left=$(cat "$dir/left")
+	! is_gone "$left" || fail "a background process ended with its command"
+}
+ln -s h "$dir/link"
+mkdir "$dir/sub"
+cd "$dir/sub"
+for name in ./../h/ ../link "$dir/sub/../h/"; do
+	left_by "$XENHOST" --dir "$name" run -d 5
+	"$XENHOST" destroy 5
+	is_gone "$left" || fail "$name: a process outlived its domain"
+done
+cd /
+big=$(printf '%0100000d' 0)
+left_by env BIG1="$big" BIG2="$big" "$XENHOST" run -d 1
 "$XENHOST" destroy 1
-! kill -0 "$left" 2>/dev/null ||
-	[ "$(cut -d ' ' -f 3 "/proc/$left/stat")" = Z ] ||
-	fail "a background process outlived its domain"
+is_gone "$left" || fail "a process with a large environment"
+
+left_by "$XENHOST" --dir "$other" run -d 1
+kill -9 "$(pgrep -f -- "--dir $other run")"
+"$XENHOST" --dir "$other" down
+is_gone "$left" || fail "a process outlived its host"
+[ ! -e "$other" ] || fail "down left $other"

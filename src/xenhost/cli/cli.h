@@ -19,7 +19,7 @@ enum exit_code {
 #define CLI_MAX_PATH (CLI_MAX_DIR + NAME_MAX + 1)
 
 struct cli {
-	char dir[CLI_MAX_DIR]; /* absolute; the host's directory */
+	char dir[CLI_MAX_DIR]; /* the host's directory; absolute, no links */
 	const char *command;
 };
 

@@ -194,6 +194,7 @@ int cmd_down(struct cli *cli, int argc, char **argv)
 	/* A host that was killed: what it left goes, if it is a host's. */
 	if (access(path, F_OK) < 0 || host_dir_lock(cli, &lock_fd) < 0)
 		return EXIT_DONE;
+	processes_kill_left(cli->dir);
 	host_dir_remove(cli);
 	return EXIT_DONE;
 }

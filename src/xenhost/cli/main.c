@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,39 +95,67 @@ int cli_parse_domid(const struct cli *cli, const char *text,
 	return EXIT_DONE;
 }
 
-/* Makes dir absolute: processes of the domains change theirs. */
+/*
+ * The one name of a directory, however it was written: a domain's processes
+ * change theirs, and are known by it. Its last part may not be there yet; of
+ * other trouble the command tells.
+ */
+static int resolve_dir(const char *dir, bool follow, char real[static PATH_MAX])
+{
+	char parent[PATH_MAX], name[PATH_MAX];
+	size_t len = strlen(dir);
+
+	if (len >= PATH_MAX)
+		return -ENAMETOOLONG;
+	if (follow && realpath(dir, real))
+		return 0;
+	memcpy(name, dir, len + 1);
+	memcpy(parent, dir, len + 1);
+	if (realpath(dirname(parent), real))
+		dir = basename(name);
+	else if (dir[0] == '/')
+		real[0] = '\0';
+	else if (!getcwd(real, PATH_MAX))
+		return -errno;
+	len = strlen(real);
+	if (len > 0 && real[len - 1] == '/')
+		real[--len] = '\0';
+	if ((size_t)snprintf(real + len, PATH_MAX - len, "%s%s",
+			     dir[0] == '/' ? "" : "/", dir) >= PATH_MAX - len)
+		return -ENAMETOOLONG;
+	return 0;
+}
+
 static int set_dir(struct cli *cli, const char *dir)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	char cwd[CLI_MAX_DIR] = "";
-	int n;
+	char by_default[PATH_MAX], real[PATH_MAX];
+	bool named;
+	int r;
 
 	if (!dir)
 		dir = getenv("XENHOST_DIR");
-	if (dir && !*dir)
-		dir = NULL;
-	if (dir && dir[0] != '/' && !getcwd(cwd, sizeof(cwd)))
-		return cli_failed(cli,
-				  "--dir %s: current directory: %s; use an "
-				  "absolute path",
-				  dir, strerror(errno));
-	if (dir)
-		n = snprintf(cli->dir, sizeof(cli->dir), "%s%s%s", cwd,
-			     cwd[0] ? "/" : "", dir);
-	else if (runtime && runtime[0] == '/')
-		n = snprintf(cli->dir, sizeof(cli->dir), "%s/xenhost", runtime);
-	else
-		n = snprintf(cli->dir, sizeof(cli->dir), "/tmp/xenhost-%u",
-			     (unsigned int)getuid());
-	while (n > 1 && (size_t)n < sizeof(cli->dir) && cli->dir[n - 1] == '/')
-		cli->dir[--n] = '\0';
-	if ((size_t)n + strlen("/32751.hv") >=
+	named = dir && *dir;
+	if (!named && runtime && runtime[0] == '/')
+		snprintf(by_default, PATH_MAX, "%s/xenhost", runtime);
+	else if (!named)
+		snprintf(by_default, PATH_MAX, "/tmp/xenhost-%u",
+			 (unsigned int)getuid());
+	if (!named)
+		dir = by_default;
+	/* Where others may write, a link is not for us to follow. */
+	r = resolve_dir(dir, named, real);
+	if (r < 0)
+		return cli_failed(cli, "--dir %s: %s; use an absolute path",
+				  dir, strerror(-r));
+	if (strlen(real) + strlen("/32751.hv") >=
 	    sizeof(((struct sockaddr_un *)0)->sun_path))
 		return cli_failed(
 			cli,
 			"%s: too long for a socket's path (98 bytes); "
 			"use a shorter --dir",
-			dir ? dir : cli->dir);
+			real);
+	strcpy(cli->dir, real);
 	return EXIT_DONE;
 }
 

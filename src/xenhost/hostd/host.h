@@ -118,6 +118,8 @@ void nodes_remove(struct host *host, unsigned int id);
 
 /* Ends, and waits for, the processes of a domain; of all: HV_NONE. */
 void processes_kill(struct host *host, unsigned int domid);
+/* The same for what a host that was killed left; dir was its directory. */
+void processes_kill_left(const char *dir);
 
 struct process {
 	struct list link; /* in domain->processes */

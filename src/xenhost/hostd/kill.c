@@ -21,6 +21,9 @@
 /* Half-milliseconds to wait for a process that does not die: 2 seconds. */
 #define MAX_ROUNDS 4000
 
+/* Of arguments and environment together; see execve(2). */
+#define MAX_ENVIRON (6u << 20)
+
 /* What /proc/<pid>/name holds, NUL-terminated; its length, or 0. */
 static size_t read_proc(pid_t pid, const char *name, char *buf, size_t size)
 {
@@ -91,10 +94,13 @@ static unsigned int kill_connected(struct domain *domain)
 	return n;
 }
 
-/* Whether a process was started in the domain (HV_NONE: any) of this host. */
-static bool pid_is_of(const struct host *host, unsigned int domid, pid_t pid)
+/*
+ * Whether a process was started in the domain (HV_NONE: any) of the host in
+ * dir. What `run` sets may come after all that the process had before.
+ */
+static bool pid_is_of(const char *dir, unsigned int domid, pid_t pid)
 {
-	static char env[128 * 1024];
+	static char env[MAX_ENVIRON];
 	size_t len = read_proc(pid, "environ", env, sizeof(env));
 	bool of_host = false, of_domain = false;
 	char id[16];
@@ -102,8 +108,7 @@ static bool pid_is_of(const struct host *host, unsigned int domid, pid_t pid)
 	snprintf(id, sizeof(id), "%u", domid);
 	for (char *p = env; p < env + len; p += strlen(p) + 1) {
 		if (strncmp(p, HV_ENV_DIR "=", strlen(HV_ENV_DIR "=")) == 0)
-			of_host = strcmp(p + strlen(HV_ENV_DIR "="),
-					 host->dir) == 0;
+			of_host = strcmp(p + strlen(HV_ENV_DIR "="), dir) == 0;
 		else if (strncmp(p, HV_ENV_DOMAIN "=",
 				 strlen(HV_ENV_DOMAIN "=")) == 0)
 			of_domain =
@@ -113,7 +118,7 @@ static bool pid_is_of(const struct host *host, unsigned int domid, pid_t pid)
 	return of_host && of_domain;
 }
 
-static unsigned int kill_started(struct host *host, unsigned int domid)
+static unsigned int kill_started(const char *dir, unsigned int domid)
 {
 	DIR *proc = opendir("/proc");
 	const struct dirent *entry;
@@ -122,7 +127,7 @@ static unsigned int kill_started(struct host *host, unsigned int domid)
 	while (proc && (entry = readdir(proc))) {
 		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
 
-		if (pid > 0 && pid != getpid() && pid_is_of(host, domid, pid) &&
+		if (pid > 0 && pid != getpid() && pid_is_of(dir, domid, pid) &&
 		    kill(pid, SIGKILL) == 0)
 			n++;
 	}
@@ -131,10 +136,15 @@ static unsigned int kill_started(struct host *host, unsigned int domid)
 	return n;
 }
 
+static void wait_a_little(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = 500000 }, NULL);
+}
+
 void processes_kill(struct host *host, unsigned int domid)
 {
 	for (int round = 0; round < MAX_ROUNDS; round++) {
-		unsigned int n = kill_started(host, domid);
+		unsigned int n = kill_started(host->dir, domid);
 		struct domain *domain, *tmp;
 
 		HASH_ITER (hh, host->domains, domain, tmp)
@@ -142,6 +152,15 @@ void processes_kill(struct host *host, unsigned int domid)
 				n += kill_connected(domain);
 		if (n == 0)
 			return;
-		nanosleep(&(struct timespec){ .tv_nsec = 500000 }, NULL);
+		wait_a_little();
+	}
+}
+
+void processes_kill_left(const char *dir)
+{
+	for (int round = 0; round < MAX_ROUNDS; round++) {
+		if (kill_started(dir, HV_NONE) == 0)
+			return;
+		wait_a_little();
 	}
 }
