@@ -147,7 +147,7 @@ int vchan_end_of_wait(struct vchan *v, const struct direction *d)
 	if (r)
 		return r;
 	if (d == &vchan_incoming)
-		return vchan_peer_has_finished(v) ? -EPIPE : 0;
+		return vchan_peer_has_finished(v, state) ? -EPIPE : 0;
 	/* The next client has no use for the rest of what the last one got. */
 	return vchan_tx_client_left(v) ? -EPIPE : 0;
 }

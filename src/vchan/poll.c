@@ -79,7 +79,7 @@ static int look_for_end(struct vchan *v, int *found)
 		return -EPROTO;
 	if (vchan_state_has_ended(state))
 		*found |= LIBXENVCHAN_HUP;
-	if (state == VCHAN_OPEN && vchan_peer_has_finished(v)) {
+	if (vchan_peer_has_finished(v, state)) {
 		r = vchan_look_incoming(v, &n);
 		if (!r && !n)
 			*found |= LIBXENVCHAN_FIN;

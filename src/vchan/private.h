@@ -180,8 +180,11 @@ DEFINE_CLEANUP(struct vchan *, vchan, vchan_free)
 void vchan_set_state(struct vchan *v, enum vchan_state state);
 /* Looks at the peer's live byte and returns the state that follows from it. */
 enum vchan_state vchan_look(struct vchan *v);
-/* Whether the peer has said that it will write no more. */
-bool vchan_peer_has_finished(struct vchan *v);
+/*
+ * Whether the peer that is here has said that it will write no more; state: of a
+ * look just now.
+ */
+bool vchan_peer_has_finished(struct vchan *v, enum vchan_state state);
 /*
  * Waits for an event, and looks now and then whether the peer's domain is still
  * there; with a deadline of 0 it does not wait. 0: something may have changed;

@@ -137,10 +137,14 @@ void vchan_tx_leave(struct vchan *v)
 	flush_if_due(v);
 }
 
-bool vchan_peer_has_finished(struct vchan *v)
+bool vchan_peer_has_finished(struct vchan *v, enum vchan_state state)
 {
-	/* Pairs with the fence of the read-modify-write that set the bit. */
-	return shm_load_acquire_u8(v->asked) & VCHAN_SAYS_FIN;
+	/*
+	 * What a client that left has said stands until the next one comes. The
+	 * acquire pairs with the fence of the read-modify-write that set the bit.
+	 */
+	return state == VCHAN_OPEN &&
+	       shm_load_acquire_u8(v->asked) & VCHAN_SAYS_FIN;
 }
 
 /* How it ended, the live byte being 0: only a peer of our kind says BYE. */

@@ -7,15 +7,17 @@
 int libxenvchan_is_open(struct libxenvchan *ctrl)
 {
 	struct vchan *v = vchan_of(ctrl);
+	enum vchan_state state = vchan_look(v);
 
-	switch (vchan_look(v)) {
+	switch (state) {
 	case VCHAN_CONNECTING:
 		return 2;
 	case VCHAN_WAITING:
 		return v->pub.server_persist ? 1 : 2;
 	case VCHAN_OPEN:
 		/* The old calls know of a close only: for them it is one. */
-		return v->pub.server_persist || !vchan_peer_has_finished(v);
+		return v->pub.server_persist ||
+		       !vchan_peer_has_finished(v, state);
 	case VCHAN_CLOSED:
 	case VCHAN_DIED:
 	case VCHAN_GONE:
@@ -69,15 +71,16 @@ int libxenvchan_fd_for_select(struct libxenvchan *ctrl)
 enum libxenvchan_state libxenvchan_state(struct libxenvchan *ctrl)
 {
 	struct vchan *v = vchan_of(ctrl);
+	enum vchan_state state = vchan_look(v);
 
-	switch (vchan_look(v)) {
+	switch (state) {
 	case VCHAN_CONNECTING:
 		return LIBXENVCHAN_CONNECTING;
 	case VCHAN_WAITING:
 		return LIBXENVCHAN_LISTENING;
 	case VCHAN_OPEN:
-		return vchan_peer_has_finished(v) ? LIBXENVCHAN_FINISHED
-						  : LIBXENVCHAN_OPEN;
+		return vchan_peer_has_finished(v, state) ? LIBXENVCHAN_FINISHED
+							 : LIBXENVCHAN_OPEN;
 	case VCHAN_CLOSED:
 		return LIBXENVCHAN_CLOSED;
 	case VCHAN_DIED:

@@ -9,6 +9,7 @@
 #include <sys/time.h>
 #include <cmocka.h>
 
+#include "libxenvchan-ext.h"
 #include "vchan/test-pair.h"
 
 static struct libxenvchan *server, *client;
@@ -109,6 +110,23 @@ static void a_killed_client_makes_room_for_the_next(void **state)
 	assert_int_equal(libxenvchan_read(client, in, 100), 5);
 }
 
+static void the_end_of_one_clients_stream_is_not_the_next_ones(void **state)
+{
+	come();
+	assert_int_equal(libxenvchan_write(client, "x", 1), 1);
+	assert_int_equal(libxenvchan_shutdown(client), 0);
+	assert_int_equal(libxenvchan_read(server, in, 100), 1);
+	assert_int_equal(libxenvchan_read(server, in, 100), -1);
+	assert_int_equal(errno, EPIPE);
+	go();
+	assert_int_equal(libxenvchan_read(server, in, 100), 0);
+	assert_int_equal(libxenvchan_recv(server, in, 100), 0);
+	come();
+	assert_int_equal(libxenvchan_read(server, in, 100), 0);
+	assert_int_equal(libxenvchan_write(client, "y", 1), 1);
+	assert_int_equal(libxenvchan_read(server, in, 100), 1);
+}
+
 static void consumed_bytes_do_not_stay_in_the_ring(void **state)
 {
 	come();
@@ -207,6 +225,7 @@ int main(void)
 		T(what_a_client_sent_before_it_left_is_read),
 		T(what_is_written_between_two_clients_is_for_the_next),
 		T(a_killed_client_makes_room_for_the_next),
+		T(the_end_of_one_clients_stream_is_not_the_next_ones),
 		T(consumed_bytes_do_not_stay_in_the_ring),
 		T(a_client_that_came_unseen_finds_no_byte_of_the_last),
 		T(without_persist_it_is_closed_between_two_clients),
