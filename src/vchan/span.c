@@ -22,6 +22,12 @@ static void point_at(const struct bytering *r, uint32_t n, struct iovec v[2])
 	v[1] = (struct iovec){ shm_expose(r->data), n - first };
 }
 
+/* What a closed vchan holds can be received. */
+static bool has_no_ring(enum vchan_state state)
+{
+	return state == VCHAN_CONNECTING || state == VCHAN_CORRUPT;
+}
+
 static int fail(int r)
 {
 	errno = -r;
@@ -52,9 +58,11 @@ static int reserve(struct vchan *v, enum vchan_state state,
 
 	(void)drop_lost_span(v);
 	v->tx_span = 0;
-	if (min > v->tx.size)
+	/* Without a peer yet, there is no ring to be larger than. */
+	r = vchan_state_error(state);
+	if (!r && min > v->tx.size)
 		r = -EMSGSIZE;
-	else
+	if (!r)
 		r = vchan_tx_wait(v, state, min ? (uint32_t)min : 1, &n);
 	if (r || n < min || !n)
 		return r;
@@ -101,10 +109,13 @@ int libxenvchan_commit(struct libxenvchan *ctrl, size_t size)
 int libxenvchan_peek(struct libxenvchan *ctrl, struct iovec span[2], size_t min)
 {
 	struct vchan *v = vchan_of(ctrl);
+	enum vchan_state state = vchan_state(v);
 	uint32_t n = 0;
 	int r;
 
 	v->rx_span = 0;
+	if (has_no_ring(state))
+		return fail(vchan_state_error(state));
 	if (min > v->rx.size)
 		return fail(-EMSGSIZE);
 	r = vchan_rx_wait(v, min ? (uint32_t)min : 1, &n);
@@ -122,7 +133,7 @@ int libxenvchan_consume(struct libxenvchan *ctrl, size_t size)
 	struct vchan *v = vchan_of(ctrl);
 	enum vchan_state state = vchan_state(v);
 
-	if (state == VCHAN_CONNECTING || state == VCHAN_CORRUPT)
+	if (has_no_ring(state))
 		return fail(vchan_state_error(state));
 	if (size > v->rx_span)
 		return fail(-EINVAL);

@@ -38,6 +38,18 @@ static void connect_client(void)
 	assert_non_null(client);
 }
 
+static void a_span_while_connecting(size_t min)
+{
+	struct iovec span[2];
+
+	errno = 0;
+	assert_int_equal(libxenvchan_reserve(client, span, min), -1);
+	assert_int_equal(errno, ENOTCONN);
+	errno = 0;
+	assert_int_equal(libxenvchan_peek(client, span, min), -1);
+	assert_int_equal(errno, ENOTCONN);
+}
+
 static void connecting_waits_for_the_server(void **state)
 {
 	connect_client();
@@ -53,6 +65,8 @@ static void connecting_waits_for_the_server(void **state)
 	errno = 0;
 	assert_int_equal(libxenvchan_wait(client), -1);
 	assert_int_equal(errno, ENOTCONN);
+	a_span_while_connecting(0);
+	a_span_while_connecting(1);
 	assert_int_equal(libxenvchan_fd_for_select(client), -1);
 	assert_int_equal(libxenvchan_is_open(client), 2);
 
