@@ -246,8 +246,11 @@ static int tx_stream(struct vchan *v, enum vchan_state state,
 	}
 	if (r && !done)
 		return r;
-	/* What was sent counts; the next call reports how it ended. */
-	if (r && r != -EINTR)
+	/*
+	 * What was sent counts; the next call reports how it ended, unless that
+	 * is over: it has a wait, and a time, of its own.
+	 */
+	if (r && r != -EINTR && r != -ETIMEDOUT)
 		v->tx_error = r;
 	return (int)done;
 }
