@@ -147,7 +147,7 @@ bool xen_peer_is_gone(xenevtchn_handle *event, unsigned int domid)
 }
 
 bool xen_peer_has_vanished(struct xs_handle *xs, unsigned int domid,
-			   const char *path, atomic_uint *missing)
+			   const char *path, struct xen_peer_misses *misses)
 {
 	return false;
 }

@@ -126,7 +126,7 @@ static int64_t timer_due(struct vchan *v)
 	if (vchan_state_error(state))
 		return 0;
 	/* What was missed once is looked for again soon. */
-	return xen_peer_next_probe(atomic_load(&v->nodes_missing)
+	return xen_peer_next_probe(atomic_load(&v->misses.n)
 					   ? XEN_PEER_PROBE_NS
 					   : XEN_PEER_LOOP_PROBE_NS);
 }

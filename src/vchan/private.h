@@ -21,6 +21,7 @@
 #include "vchan/spin.h"
 #include "vchan/stats-file.h"
 #include "xen/nodes.h"
+#include "xen/peer.h"
 
 /*
  * What is known of the peer. Each state says what may be done in it.
@@ -108,9 +109,9 @@ struct vchan {
 	bool finished;        /* we have said FIN */
 	int64_t timeout_ns;   /* of a wait without progress; negative: none */
 	/* Whether the peer's domain is there: see xen/peer.h. */
-	char *ref_path;            /* a client's: the node to look for */
-	atomic_uint nodes_missing; /* a client's: probes without it */
-	int64_t spin_ns;           /* how long to poll before a sleep */
+	char *ref_path; /* a client's: the node to look for */
+	struct xen_peer_misses misses;
+	int64_t spin_ns; /* how long to poll before a sleep */
 	struct spin rx_spin, tx_spin, piece_spin;
 	/* How a write ended that has sent something: the next one reports it. */
 	int tx_error;

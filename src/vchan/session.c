@@ -291,8 +291,7 @@ static bool domain_is_gone(struct vchan *v)
 {
 	if (v->is_server)
 		return xen_peer_is_gone(v->event, v->domain);
-	return xen_peer_has_vanished(v->xs, v->domain, v->ref_path,
-				     &v->nodes_missing);
+	return xen_peer_has_vanished(v->xs, v->domain, v->ref_path, &v->misses);
 }
 
 /* What the peer said itself, before its domain went, counts first. */

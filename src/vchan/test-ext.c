@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "libxenvchan-ext.h"
 #include "vchan/test-open.h"
+#include "xen/peer.h"
 
 /* A bound against hanging, for a busy machine. */
 #define LONG (INT64_C(60) * 1000000000)
@@ -333,6 +334,42 @@ static void removed_nodes_look_like_the_end_to_others(void **state)
 	forget_vchan(CLIENT);
 }
 
+static char *take_node(void)
+{
+	struct xs_handle *xs = xs_open(0);
+	char *value = xs_read(xs, XBT_NULL, NAME "/ring-ref", NULL);
+
+	assert_non_null(value);
+	assert_true(xs_rm(xs, XBT_NULL, NAME "/ring-ref"));
+	xs_close(xs);
+	return value;
+}
+
+/* However often that is asked for. */
+static void nodes_that_are_written_anew_are_no_end(void **state)
+{
+	int64_t start;
+	bool was_slow;
+	char *value;
+
+	fake_host_set_domain(SERVER);
+	value = take_node();
+	fake_host_set_domain(CLIENT);
+	start = clock_now_ns();
+	for (int i = 0; i < 3; i++)
+		assert_true(libxenvchan_poll(client, LIBXENVCHAN_IN, 0) >= 0);
+	was_slow = clock_now_ns() - start >= XEN_PEER_PROBE_NS / 2;
+	forge_node("ring-ref", value);
+	free(value);
+	fake_host_set_domain(CLIENT);
+	if (was_slow) /* it has been away for long, then */
+		return;
+	assert_int_equal(libxenvchan_state(client), LIBXENVCHAN_OPEN);
+	usleep(130000);
+	assert_int_equal(libxenvchan_poll(client, LIBXENVCHAN_IN, 0), 0);
+	assert_int_equal(libxenvchan_state(client), LIBXENVCHAN_OPEN);
+}
+
 static void many_vchans_ask_for_their_peer_as_often_as_one(void **state)
 {
 	struct libxenvchan *v[50];
@@ -527,6 +564,7 @@ int main(void)
 		T(a_descriptor_tells_of_the_end_of_the_domain),
 		A(removed_nodes_are_no_end_to_domain_0),
 		A(removed_nodes_look_like_the_end_to_others),
+		T(nodes_that_are_written_anew_are_no_end),
 		T(many_vchans_ask_for_their_peer_as_often_as_one),
 		T(a_time_out_ends_every_blocking_call),
 		T(events_without_end_do_not_put_off_a_time_out),

@@ -71,27 +71,45 @@ static bool is_seen_to_exist(struct xs_handle *xs, unsigned int domid)
 	return value;
 }
 
+static void forget_misses(struct xen_peer_misses *misses)
+{
+	/* Read first: the reader's and the writer's thread both come here. */
+	if (atomic_load(&misses->n))
+		atomic_store(&misses->n, 0);
+}
+
+/* A caller may come as often as it likes, and both its threads at once. */
+static void count_miss(struct xen_peer_misses *misses)
+{
+	int64_t now = clock_now_ns(), last = atomic_load(&misses->last);
+
+	if (atomic_load(&misses->n) && now - last < XEN_PEER_PROBE_NS / 2)
+		return;
+	if (atomic_compare_exchange_strong(&misses->last, &last, now))
+		atomic_fetch_add(&misses->n, 1);
+}
+
 bool xen_peer_has_vanished(struct xs_handle *xs, unsigned int domid,
-			   const char *path, atomic_uint *missing)
+			   const char *path, struct xen_peer_misses *misses)
 {
 	_cleanup_free_ char *value = NULL;
 
 	if (was_seen_lately(domid)) {
-		atomic_store(missing, 0);
+		forget_misses(misses);
 		return false;
 	}
 	value = xs_read(xs, XBT_NULL, path, NULL);
 	if (value) {
 		remember(domid);
-		atomic_store(missing, 0);
+		forget_misses(misses);
 	} else if (errno == ENOENT || errno == EACCES) {
-		atomic_fetch_add(missing, 1);
+		count_miss(misses);
 	}
-	if (atomic_load(missing) < 2)
+	if (atomic_load(&misses->n) < 2)
 		return false;
 	if (!is_seen_to_exist(xs, domid))
 		return true;
 	remember(domid);
-	atomic_store(missing, 0);
+	forget_misses(misses);
 	return false;
 }

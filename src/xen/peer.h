@@ -47,13 +47,19 @@ static inline int64_t xen_peer_next_probe(int64_t interval)
 /* For an end that maps none of the peer's pages. */
 bool xen_peer_is_gone(xenevtchn_handle *event, unsigned int domid);
 
+/* One end's probes that found the peer's node missing, in a row. Zeroed: none. */
+struct xen_peer_misses {
+	atomic_uint n;
+	_Atomic int64_t last; /* when the last one was counted */
+};
+
 /*
  * For an end that has read `path`, a node of the peer's: true when that has been
- * missing at two probes in a row. `missing` is the caller's count of them, 0 at
- * first. Domain 0 then sees whether the domain is still there; to others a node
- * that is removed while its domain lives looks the same.
+ * missing at two probes in a row, half of XEN_PEER_PROBE_NS apart or more: a server
+ * that publishes anew is not gone. Domain 0 then sees whether the domain is still
+ * there; to others a node that is removed while its domain lives looks the same.
  */
 bool xen_peer_has_vanished(struct xs_handle *xs, unsigned int domid,
-			   const char *path, atomic_uint *missing);
+			   const char *path, struct xen_peer_misses *misses);
 
 #endif
