@@ -116,6 +116,11 @@ int64_t relay_command_deadline(const struct relay *r)
 	return r->command ? r->command->deadline_ns : DEADLINE_NEVER;
 }
 
+bool relay_must_read(const struct relay *r)
+{
+	return relay_command_is_over(r) && r->in >= 0 && !r->in_ended;
+}
+
 void relay_look_at_command(struct relay *r)
 {
 	if (command_has_ended(r->command))

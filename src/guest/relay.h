@@ -54,6 +54,9 @@ bool relay_wants_output(const struct relay *r, struct endpoint *e);
  */
 int relay_command_fd(const struct relay *r);
 int64_t relay_command_deadline(const struct relay *r);
+/* It has ended, and what it left in `in` is not known to be read: nothing tells
+ * of the end of that, so do not sleep if there is room for more. */
+bool relay_must_read(const struct relay *r);
 void relay_look_at_command(struct relay *r);
 bool relay_command_is_over(const struct relay *r);
 

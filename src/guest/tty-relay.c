@@ -170,6 +170,8 @@ static int pause_relay(struct tty_relay *t, int stop)
 		relay_command_deadline(r),
 		t->queued && is_empty(&t->tx) ? QUEUE_LOOK_MS : -1);
 
+	if (reads_in && relay_must_read(r))
+		wait_ms = 0;
 	if (poll(fds, sizeof(fds) / sizeof(*fds), wait_ms) < 0 &&
 	    errno != EINTR)
 		return -errno;

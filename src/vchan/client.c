@@ -32,11 +32,13 @@ static int find_server(struct vchan *v)
 {
 	int r = vchan_open_store(v);
 
+	v->unseen = false;
 	if (r)
 		return r;
 	r = -EAGAIN;
 	for (int i = 0; i < FIND_TRIES && r == -EAGAIN; i++)
 		r = xen_nodes_read(v->xs, v->path, v->nodes, VCHAN_NODE_N);
+	v->unseen = r != 0;
 	return r ? report_failure(&v->report, STEP_FIND, -r) : 0;
 }
 

@@ -105,6 +105,7 @@ struct vchan {
 	bool gate_ready;
 	atomic_int state;     /* enum vchan_state */
 	int64_t next_attempt; /* to connect; 0: at once */
+	bool unseen;          /* the last attempt found no nodes of a server */
 	int epoll, timer;     /* libxenvchan_event_fd()'s, or -1 */
 	bool finished;        /* we have said FIN */
 	int64_t timeout_ns;   /* of a wait without progress; negative: none */

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <unistd.h>
+#include <xentoollog.h>
 #include <cmocka.h>
 
 #include "base/clock.h"
@@ -123,6 +124,44 @@ static void what_will_not_pass_ends_the_connecting(void **state)
 	struct xs_handle *xs = xs_open(0);
 	assert_true(xs_rm(xs, XBT_NULL, NAME));
 	xs_close(xs);
+}
+
+static unsigned int n_said;
+
+static void __attribute__((format(printf, 5, 0)))
+count_line(struct xentoollog_logger *logger, xentoollog_level level, int err,
+	   const char *context, const char *format, va_list al)
+{
+	n_said++;
+}
+
+/* EACCES is also what a node that is not there yet gives: that is waited for. */
+static void refuse_and_connect(enum fake_host_call kind)
+{
+	struct xentoollog_logger logger = { .vmessage = count_line };
+
+	/* As often as it is tried, and once more for the logger each time. */
+	for (unsigned int n = 1; n <= 4; n++)
+		fake_host_fail_in(CLIENT, kind, n, EACCES);
+	fake_host_set_domain(CLIENT);
+	client = libxenvchan_connect(&logger, SERVER, FULL_NAME);
+	assert_non_null(client);
+	n_said = 0;
+	errno = 0;
+	assert_int_equal(libxenvchan_poll(client, LIBXENVCHAN_OUT, LONG), -1);
+	assert_int_equal(errno, EACCES);
+	assert_int_equal(n_said, 1);
+	fake_host_clear_faults();
+	leave(client, CLIENT);
+	client = NULL;
+}
+
+static void what_this_user_may_not_open_ends_the_connecting(void **state)
+{
+	refuse_and_connect(FAKE_XS_OPEN);
+	server = serve(0, 0);
+	refuse_and_connect(FAKE_GNTTAB_OPEN);
+	refuse_and_connect(FAKE_EVTCHN_OPEN);
 }
 
 static void a_busy_server_is_waited_for(void **state)
@@ -554,6 +593,7 @@ int main(void)
 		A(a_descriptor_tells_of_the_server),
 		A(a_server_that_is_there_is_joined_at_once),
 		A(what_will_not_pass_ends_the_connecting),
+		A(what_this_user_may_not_open_ends_the_connecting),
 		A(a_busy_server_is_waited_for),
 		T(poll_tells_what_can_be_done),
 		T(half_close_is_an_end_in_one_direction),
