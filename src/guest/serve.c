@@ -16,6 +16,9 @@
 
 #define N_STATIONS CONSOLE_DEVICE_MAX
 
+/* A directory of agents that is not there is looked for again. */
+#define AGENTS_INTERVAL (2 * NS_PER_S)
+
 enum {
 	FD_STORE,
 	FD_STOP,
@@ -29,7 +32,9 @@ enum {
 struct serve {
 	struct serve_options *o; /* borrowed */
 	struct station stations[N_STATIONS];
-	int lock, children, inotify, agents_watch;
+	int lock, children, inotify;
+	int agents_watch;      /* -1: the directory is not there */
+	int64_t agents_due_ns; /* when to look for it */
 	bool stopping;
 	unsigned int bad_names; /* devices whose names were complained of */
 };
@@ -39,13 +44,38 @@ static int open_inotify(struct serve *s)
 	s->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (s->inotify < 0)
 		return -errno;
-	/* It need not be there; what comes into it later is then found when a
-	 * channel appears. */
-	s->agents_watch = inotify_add_watch(s->inotify, s->o->env.agents,
-					    IN_CLOSE_WRITE | IN_MOVED_TO |
-						    IN_CREATE | IN_ATTRIB);
 	s->o->env.inotify = s->inotify;
 	return 0;
+}
+
+static void check_agents(struct serve *s)
+{
+	for (unsigned int i = 0; i < N_STATIONS; i++)
+		station_check_agent(&s->stations[i]);
+}
+
+/* It need not be there, may be removed, and another be put in its place. */
+static void watch_agents(struct serve *s)
+{
+	if (s->agents_watch >= 0 || clock_now_ns() < s->agents_due_ns)
+		return;
+	s->agents_watch = inotify_add_watch(s->inotify, s->o->env.agents,
+					    IN_CLOSE_WRITE | IN_MOVED_TO |
+						    IN_CREATE | IN_ATTRIB |
+						    IN_MOVE_SELF | IN_ONLYDIR);
+	s->agents_due_ns = s->agents_watch < 0 ? deadline_in(AGENTS_INTERVAL)
+					       : DEADLINE_NEVER;
+	if (s->agents_watch >= 0)
+		check_agents(s); /* what has come before the watch */
+}
+
+/* The directory is another one, or gone. */
+static void forget_agents(struct serve *s, const struct inotify_event *e)
+{
+	if (e->mask & IN_MOVE_SELF)
+		inotify_rm_watch(s->inotify, s->agents_watch);
+	s->agents_watch = -1;
+	s->agents_due_ns = 0;
 }
 
 /* A name that can be a file's. A leading dot is for the files of our own. */
@@ -94,6 +124,25 @@ static int look(struct serve *s)
 	return 0;
 }
 
+static void take_inotify_event(struct serve *s, const struct inotify_event *e)
+{
+	/* Too many for the kernel to keep: each may have been among them. */
+	bool lost = e->mask & IN_Q_OVERFLOW;
+
+	if (lost || e->wd == s->agents_watch)
+		check_agents(s);
+	if (!lost && e->wd == s->agents_watch &&
+	    (e->mask & (IN_MOVE_SELF | IN_IGNORED)))
+		forget_agents(s, e);
+	for (unsigned int i = 0; i < N_STATIONS; i++) {
+		struct station *st = &s->stations[i];
+
+		if (st->watch >= 0 &&
+		    (lost || (e->wd == st->watch && (e->mask & IN_OPEN))))
+			station_pty_opened(st);
+	}
+}
+
 static void take_inotify(struct serve *s)
 {
 	char buffer[4096]
@@ -104,14 +153,7 @@ static void take_inotify(struct serve *s)
 		const struct inotify_event *e = (const void *)(buffer + at);
 
 		at += (ssize_t)(sizeof(*e) + e->len);
-		for (unsigned int i = 0; i < N_STATIONS; i++) {
-			struct station *st = &s->stations[i];
-
-			if (e->wd == s->agents_watch)
-				station_check_agent(st);
-			else if (e->wd == st->watch && (e->mask & IN_OPEN))
-				station_pty_opened(st);
-		}
+		take_inotify_event(s, e);
 	}
 }
 
@@ -122,13 +164,12 @@ static void take_children(struct serve *s)
 	/* Several may have ended by one signal: all are asked. */
 	while (read(s->children, &info, sizeof(info)) > 0)
 		;
-	for (unsigned int i = 0; i < N_STATIONS; i++)
-		station_check_agent(&s->stations[i]);
+	check_agents(s);
 }
 
 static int64_t next_deadline(struct serve *s)
 {
-	int64_t t = DEADLINE_NEVER;
+	int64_t t = s->agents_due_ns;
 
 	for (unsigned int i = 0; i < N_STATIONS; i++) {
 		const struct station *st = &s->stations[i];
@@ -201,6 +242,7 @@ static int turn(struct serve *s)
 		take_inotify(s);
 	if (fds[FD_CHILDREN].revents)
 		take_children(s);
+	watch_agents(s);
 	for (unsigned int i = 0; i < N_STATIONS; i++)
 		station_move(&s->stations[i]);
 	/* After the bytes, which change no node, only if something else may. */
@@ -224,6 +266,8 @@ static int set_up(struct serve *s, struct lock_holder *holder_r)
 		r = channels_watch(s->o->env.xs);
 	for (unsigned int i = 0; i < N_STATIONS; i++)
 		station_init(&s->stations[i], &s->o->env, i + 1);
+	if (!r)
+		watch_agents(s);
 	return r;
 }
 
@@ -238,7 +282,11 @@ static void tear_down(struct serve *s)
 
 int serve_run(struct serve_options *o, struct lock_holder *holder_r)
 {
-	struct serve s = { .o = o, .lock = -1, .children = -1, .inotify = -1 };
+	struct serve s = { .o = o,
+			   .lock = -1,
+			   .children = -1,
+			   .inotify = -1,
+			   .agents_watch = -1 };
 	int r = set_up(&s, holder_r);
 
 	if (!r)

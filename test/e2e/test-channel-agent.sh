@@ -1,0 +1,72 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Agents of `xenchan channel serve`: found whenever their directory appears, alone
+# on their terminals, and given the time to take and to say what there is at the
+# end.
+# shellcheck source=test/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+host
+
+"$XENHOST" create 1
+channels=$dir/channels agents=$dir/agents name=org.example.a
+
+serve() {
+	: >"$dir/log"
+	dom 1 "$XENCHAN" channel serve --dir "$channels" --agents "$agents" \
+		--restart-delay "$1" 2>>"$dir/log" &
+	serve_pid=$!
+}
+end_serve() {
+	kill "$(cut -d ' ' -f 1 "$channels"/.lock-*-1-0)"
+	wait "$serve_pid" || fail "status of the daemon"
+}
+# A channel with a backend, whose input is written to descriptor 3.
+attach() {
+	dom 0 "$XENCHAN" channel attach -d 1 "$name" --pty
+	mkfifo "$dir/to"
+	: >"$dir/from"
+	dom 0 "$CHANNEL_BACKEND" 1 1 <"$dir/to" >>"$dir/from" &
+	backend_pid=$!
+	exec 3>"$dir/to"
+}
+detach() {
+	dom 0 "$XENCHAN" channel detach -d 1 "$name"
+	exec 3>&-
+	wait "$backend_pid" || fail "backend"
+	rm "$dir/to"
+}
+agent() {
+	cat >"$agents/.new"
+	chmod 755 "$agents/.new"
+	mv "$agents/.new" "$agents/$name"
+}
+said() { grep -q "$1" "$dir/log"; }
+started() { [ "$(grep -c 'agent started' "$dir/log")" -ge "$1" ]; }
+has() { grep -q "$1" "$dir/from"; }
+is_gone() { [ ! -L "$channels/$name" ]; }
+
+# The directory is made after the daemon has started, and again after it was
+# removed.
+serve 50ms
+attach
+wait_for said "$name: open"
+mkdir "$agents"
+agent <<-'END'
+	#!/bin/sh
+	echo first
+	read -r line
+END
+wait_for has first
+rm -r "$agents"
+echo >&3
+wait_for said 'agent ended'
+mkdir "$agents"
+agent <<-'END'
+	#!/bin/sh
+	echo second
+	exec cat
+END
+wait_for has second
+detach
+wait_for is_gone
+end_serve
