@@ -44,6 +44,15 @@ node() { dom 0 xenstore-read "/local/domain/1/device/console/$1" 2>/dev/null; }
 has_no_node() { ! node "$1"; }
 is_node() { [ "$(node "$1")" = "$2" ]; }
 
+# A second console for people: libxl gives it no name. Its backend is ready.
+fe=/local/domain/1/device/console/7 be=/local/domain/0/backend/console/1/7
+attach org.example.console # for the directories above
+dom 0 sh -c "xenstore-write $be/state 2 $be/online 1 &&
+	xenstore-chmod -r $be n0 r1 &&
+	xenstore-write $fe/backend $be $fe/state 1 &&
+	xenstore-chmod -r $fe n1 r0"
+detach org.example.console
+
 # A channel that is there first, and one that appears later.
 attach org.example.one
 backend 1
@@ -134,6 +143,20 @@ status=0
 dom 1 "$XENCHAN" channel serve --dir "$channels" 2>"$dir/err" || status=$?
 equal "status of a second daemon" "$status" 1
 grep -q 'is served by process [0-9]' "$dir/err" || fail "$(cat "$dir/err")"
+
+# The console has been left to the kernel and its getty all the time.
+equal "state of the console" "$(node 7/state)" 1
+equal "ring of the console" "$(node 7/ring-ref)" ""
+[ -z "$(find "$channels" -name '.lock-*-1-7')" ] || fail "the console was locked"
+equal "links" "$(ls "$channels")" "org.example.three
+org.example.two"
+# With a name it would not have been.
+dom 0 xenstore-write "$fe/name" org.example.console
+wait_for test -L "$channels/org.example.console"
+wait_for is_node 7/state 3
+dom 0 sh -c "xenstore-rm $fe; xenstore-rm $be"
+is_unlinked() { [ ! -L "$channels/org.example.console" ]; }
+wait_for is_unlinked
 
 # Asked to end, it leaves nothing; the channels are free for others.
 daemon=$(cut -d ' ' -f 1 "$channels"/.lock-*-1-0)
