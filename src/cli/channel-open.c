@@ -285,6 +285,17 @@ static int run(struct session *s, const struct options *o, int tty)
 	return say_result(s, r);
 }
 
+/* Somebody else on the same terminal would take our bytes, and we theirs. */
+static int run_on_open_tty(struct session *s, const struct options *o, int tty)
+{
+	int r = tty_lock(tty);
+
+	s->holder.pid = 0; /* it only passes bytes on */
+	if (r == -EBUSY)
+		return say_in_use(s);
+	return r ? say_result(s, r) : run(s, o, tty);
+}
+
 static int say_no_tty(const struct session *s, int why, int r)
 {
 	const char *what = why == -EOPNOTSUPP
@@ -328,7 +339,9 @@ static int run_on_kernel_tty(struct session *s, const struct options *o,
 	if (!r)
 		r = tty_open_kernel("/dev", s->sysfs, &all, device, &path,
 				    &tty);
-	return r ? say_no_tty(s, why, r) : run(s, o, tty);
+	if (!r)
+		return run_on_open_tty(s, o, tty);
+	return say_no_tty(s, why, r);
 }
 
 static int run_on_tty(struct session *s, const struct options *o,
@@ -340,7 +353,7 @@ static int run_on_tty(struct session *s, const struct options *o,
 	if (r)
 		return say_failure("%s: cannot open %s: %s", s->name, path,
 				   strerror(-r));
-	return run(s, o, tty);
+	return run_on_open_tty(s, o, tty);
 }
 
 static int open_and_run(struct session *s, const struct options *o)

@@ -116,70 +116,6 @@ void station_forget(struct station *s)
 }
 
 /*
- * The agent
- */
-
-static void say_agent_error(struct station *s, int r)
-{
-	if (r == s->agent_error)
-		return;
-	s->agent_error = r;
-	if (r == -EPERM)
-		s->env->say("%s: not run: others can change it", s->agent.path);
-	else if (r && r != -ENOENT)
-		s->env->say("%s: cannot be run: %s", s->agent.path,
-			    strerror(-r));
-}
-
-static void start_agent(struct station *s)
-{
-	_cleanup_close_ int terminal = -1;
-	int r = agent_check(&s->agent);
-
-	/* The last one may have left the kernel's as it liked it. */
-	if (!r && s->state == STATION_BORROWING)
-		r = pty_reset(&s->pty);
-	if (!r)
-		r = pty_open_slave(&s->pty, &terminal);
-	if (!r)
-		r = agent_start(&s->agent, s->name, terminal);
-	if (r > 0) {
-		s->env->say("%s: agent started, process %d", s->name,
-			    (int)s->agent.pid);
-	}
-	say_agent_error(s, r > 0 ? 0 : r);
-	if (r == -ENOENT || r == -EACCES || r == -EPERM)
-		s->agent.next_ns = DEADLINE_NEVER; /* the directory tells */
-}
-
-static bool wants_agent(const struct station *s)
-{
-	return s->state == STATION_BORROWING ||
-	       (s->state == STATION_SERVING && s->announced && !s->hung_up_ns);
-}
-
-void station_check_agent(struct station *s)
-{
-	bool ended = agent_reap(&s->agent);
-	int64_t wait_ns = s->agent.next_ns - clock_now_ns();
-
-	if (s->state == STATION_ENDING && !s->agent.pid)
-		s->state = STATION_EMPTY;
-	if (!wants_agent(s))
-		return;
-	if (ended) {
-		s->env->say("%s: agent ended with status %d, started again in "
-			    "%lld ms",
-			    s->name, s->agent.status,
-			    (long long)(wait_ns / NS_PER_MS));
-	}
-	if (s->agent.next_ns == DEADLINE_NEVER)
-		s->agent.next_ns = 0;
-	if (!s->agent.pid && clock_now_ns() >= s->agent.next_ns)
-		start_agent(s);
-}
-
-/*
  * The terminal
  */
 
@@ -219,6 +155,8 @@ static void look_at_pty(struct station *s)
 	pty_closed(s);
 	if (poll(&fd, 1, 0) >= 0 && !(fd.revents & POLLHUP))
 		station_pty_opened(s);
+	else
+		station_check_agent(s);
 }
 
 /*
@@ -452,7 +390,7 @@ int64_t station_deadline(const struct station *s)
 	if (s->hung_up_ns && s->state == STATION_SERVING &&
 	    s->hung_up_ns + DRAIN_NS < t)
 		t = s->hung_up_ns + DRAIN_NS;
-	if ((wants_agent(s) || s->agent.stopping) && agent < t)
+	if ((station_wants_agent(s) || s->agent.stopping) && agent < t)
 		t = agent;
 	return t;
 }

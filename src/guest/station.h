@@ -76,6 +76,9 @@ void station_pty_opened(struct station *s);
 /* A process has ended; perhaps the agent. The agents' directory has changed. */
 void station_check_agent(struct station *s);
 
+/* Should it run now? */
+bool station_wants_agent(const struct station *s);
+
 /* The backend sent an event. */
 void station_take_event(struct station *s);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -38,6 +39,13 @@ int tty_open(const char *path, int *fd_r)
 	if (!r)
 		*fd_r = TAKE_FD(fd);
 	return r;
+}
+
+int tty_lock(int fd)
+{
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return 0;
+	return errno == EWOULDBLOCK ? -EBUSY : -errno;
 }
 
 static int open_number(const char *dir, unsigned int number,

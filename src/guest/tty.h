@@ -14,6 +14,12 @@ int tty_make_raw(int fd);
  */
 int tty_open(const char *path, int *fd_r);
 
+/*
+ * One user at a time has a terminal that is a channel: whoever opens it has it
+ * until the descriptor and its copies are closed. 0; -EBUSY: somebody else has.
+ */
+int tty_lock(int fd);
+
 struct tty_path {
 	char s[64];
 };

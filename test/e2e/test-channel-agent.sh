@@ -70,3 +70,38 @@ wait_for has second
 detach
 wait_for is_gone
 end_serve
+
+# An agent does not take the bytes of somebody who has the terminal open: it
+# waits, now that it appears, and each time that it is due again.
+rm -f "$agents/$name"
+serve 2
+attach
+wait_for said "$name: open"
+mkfifo "$dir/in"
+dom 1 "$XENCHAN" channel open --dir "$channels" "$name" \
+	<"$dir/in" >"$dir/out" &
+opener=$!
+exec 4>"$dir/in"
+echo "from the user" >&4
+wait_for has "from the user"
+agent <<-'END'
+	#!/bin/sh
+	echo agent
+	read -r line && echo "the agent got $line"
+END
+wait_for said 'waits until nobody else has the terminal open'
+status=0
+dom 1 "$XENCHAN" channel open --dir "$channels" "$name" </dev/null \
+	2>"$dir/err" || status=$?
+equal "status of another user of the terminal" "$status" 1
+grep -q 'in use by' "$dir/err" || fail "$(cat "$dir/err")"
+echo mine >&3
+out_is() { [ "$(cat "$dir/out")" = "$1" ]; }
+wait_for out_is mine
+exec 4>&-
+wait "$opener" || fail "status of the user"
+wait_for has agent
+echo end >&3
+wait_for has "the agent got end"
+end_serve
+detach
