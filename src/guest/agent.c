@@ -67,12 +67,25 @@ int agent_start(struct agent *a, const char *name, int terminal)
 	return r ? r : 1;
 }
 
+/* While nobody has waited for it, its number is nobody else's. */
+static bool has_ended(const struct agent *a)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)a->pid, &info,
+		      WEXITED | WNOHANG | WNOWAIT) ||
+	       info.si_pid == a->pid;
+}
+
 bool agent_reap(struct agent *a)
 {
 	int status = 0;
 
-	if (!a->pid || !waitpid(a->pid, &status, WNOHANG))
+	if (!a->pid || !has_ended(a))
 		return false;
+	if (a->stopping)
+		kill(-a->pid, SIGTERM);
+	waitpid(a->pid, &status, 0);
 	a->pid = 0;
 	a->stopping = false;
 	a->status = process_status(status);
@@ -80,21 +93,31 @@ bool agent_reap(struct agent *a)
 	return true;
 }
 
-void agent_stop(struct agent *a)
+void agent_await(struct agent *a, int64_t deadline_ns)
 {
 	if (!a->pid || a->stopping)
 		return;
 	a->stopping = true;
-	a->next_ns = deadline_in(PATIENCE_NS);
-	kill(-a->pid, SIGTERM);
+	a->next_signal = SIGTERM;
+	a->next_ns = deadline_ns;
+}
+
+void agent_stop(struct agent *a)
+{
+	agent_await(a, 0);
+	if (a->pid && a->next_signal == SIGTERM)
+		a->next_ns = 0;
+	agent_poll(a);
 }
 
 void agent_poll(struct agent *a)
 {
-	if (!a->stopping || clock_now_ns() < a->next_ns)
+	if (!a->pid || !a->stopping || clock_now_ns() < a->next_ns)
 		return;
-	a->next_ns = DEADLINE_NEVER;
-	kill(-a->pid, SIGKILL);
+	kill(-a->pid, a->next_signal);
+	a->next_ns = a->next_signal == SIGTERM ? deadline_in(PATIENCE_NS)
+					       : DEADLINE_NEVER;
+	a->next_signal = SIGKILL;
 }
 
 int64_t agent_deadline(const struct agent *a)

@@ -16,11 +16,12 @@ struct agent {
 	char path[PATH_MAX];
 	pid_t pid; /* 0: does not run */
 	int64_t started_ns;
-	int64_t next_ns;  /* not before; or when to kill it */
+	int64_t next_ns;  /* not before; or when to send the next signal */
 	int64_t delay_ns; /* before the next start */
 	int64_t delay_min_ns;
-	bool stopping; /* SIGTERM was sent: SIGKILL is next */
-	int status;    /* of the last one: process_status() */
+	bool stopping; /* it is to end: by itself, then by next_signal */
+	int next_signal;
+	int status; /* of the last one: process_status() */
 };
 
 /* The longest delay. */
@@ -42,10 +43,17 @@ int agent_check(const struct agent *a);
  */
 int agent_start(struct agent *a, const char *name, int terminal);
 
-/* Has it ended? Sets status, and when to start the next. */
+/* Has it ended? Sets status, and when to start the next. If it was to end, what
+ * it left of its process group is ended too. */
 bool agent_reap(struct agent *a);
 
-/* Asks it to end; agent_poll() makes it, if it does not. */
+/*
+ * It is to end by itself until then, because its terminal is gone; agent_poll()
+ * makes it, if it does not: SIGTERM, and SIGKILL five seconds later.
+ */
+void agent_await(struct agent *a, int64_t deadline_ns);
+
+/* The same, with SIGTERM at once. */
 void agent_stop(struct agent *a);
 void agent_poll(struct agent *a);
 

@@ -4,9 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -131,6 +133,19 @@ int pty_reset(struct pty *p)
 {
 	/* Linux: set through the master, it is the slave's. */
 	return tty_make_raw(p->master);
+}
+
+bool pty_is_read(const struct pty *p)
+{
+	struct pollfd master = { p->master, POLLIN, 0 };
+	_cleanup_close_ int slave = -1;
+	int n = 0;
+
+	if (poll(&master, 1, 0) < 0 || (master.revents & POLLHUP))
+		return true;
+	if (pty_open_slave(p, &slave) || ioctl(slave, FIONREAD, &n))
+		return true;
+	return n == 0;
 }
 
 void pty_remove_stale(const char *dir)

@@ -38,6 +38,13 @@ int pty_reset(struct pty *p);
 int pty_open_slave(const struct pty *p, int *fd_r);
 
 /*
+ * Has everything that was written for its users been read, or is there no user?
+ * Linux: what they have not read is lost when the master is closed. What was
+ * written just now may not be seen yet: ask twice.
+ */
+bool pty_is_read(const struct pty *p);
+
+/*
  * Removes the links to terminals from the directory: a predecessor who was
  * killed left them, and the numbers may be somebody else's by now.
  */

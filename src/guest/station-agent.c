@@ -75,7 +75,8 @@ static void start_agent(struct station *s)
 bool station_wants_agent(const struct station *s)
 {
 	return s->state == STATION_BORROWING ||
-	       (s->state == STATION_SERVING && s->announced && !s->hung_up_ns);
+	       (s->state == STATION_SERVING && s->announced && !s->hung_up_ns &&
+		!s->stop_ns);
 }
 
 void station_check_agent(struct station *s)

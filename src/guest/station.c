@@ -16,8 +16,10 @@
 /* So is one whose backend does not keep to the protocol. */
 #define RETRY_BROKEN_NS (60 * NS_PER_S)
 /* How long a user of the terminal may take to read what the host sent before
- * it closed. */
+ * it closed; and how long the host may, when the daemon ends. */
 #define DRAIN_NS (5 * NS_PER_S)
+/* What went into a terminal is at its other end well within this time. */
+#define QUIET_NS (50 * NS_PER_MS)
 
 void station_init(struct station *s, const struct station_env *env,
 		  unsigned int device)
@@ -52,10 +54,12 @@ static void release(struct station *s)
 		close(s->lock);
 	s->lock = -1;
 	s->pty_open = s->announced = false;
-	s->hung_up_ns = 0;
 	s->retry_ns = deadline_in(s->broken ? RETRY_BROKEN_NS : RETRY_NS);
 	s->broken = false;
-	agent_stop(&s->agent);
+	/* After a hang-up it reads the end by itself. */
+	if (!s->hung_up_ns)
+		agent_stop(&s->agent);
+	s->hung_up_ns = s->stop_ns = s->quiet_ns = s->look_ns = 0;
 	s->state = s->agent.pid ? STATION_ENDING : STATION_EMPTY;
 }
 
@@ -172,21 +176,56 @@ static void announce(struct station *s)
 	station_check_agent(s);
 }
 
+static void begin_closing(struct station *s)
+{
+	s->look_ns = 0;
+	if (frontend_close(s->frontend))
+		release(s);
+	else
+		s->state = STATION_CLOSING;
+}
+
+/* Until `quiet` holds for a while, or the time is over: false, look again. */
+static bool has_drained(struct station *s, bool quiet, int64_t since_ns)
+{
+	int64_t now = clock_now_ns();
+
+	if (!quiet)
+		s->quiet_ns = 0;
+	else if (!s->quiet_ns)
+		s->quiet_ns = now;
+	s->look_ns = now + QUIET_NS;
+	return (quiet && now - s->quiet_ns >= QUIET_NS) ||
+	       now - since_ns >= DRAIN_NS;
+}
+
 /* The host closes; what came is still for the terminal, for a while. */
 static void drain(struct station *s)
 {
 	struct endpoint *e = frontend_endpoint(s->frontend);
 
-	if (!s->hung_up_ns)
+	if (!s->hung_up_ns) {
 		s->hung_up_ns = clock_now_ns();
-	if (s->pty_open && relay_receive(&s->relay, e) == RELAY_DONE &&
-	    relay_wants_output(&s->relay, e) &&
-	    clock_now_ns() - s->hung_up_ns < DRAIN_NS)
-		return;
-	if (!frontend_close(s->frontend))
-		s->state = STATION_CLOSING;
-	else
-		release(s);
+		agent_await(&s->agent, s->hung_up_ns + DRAIN_NS);
+	}
+	if (!s->pty_open || relay_receive(&s->relay, e) != RELAY_DONE ||
+	    has_drained(s,
+			!relay_wants_output(&s->relay, e) &&
+				pty_is_read(&s->pty),
+			s->hung_up_ns))
+		begin_closing(s);
+}
+
+/* The daemon ends; what was written is still for the host, for a while. */
+static void drain_to_host(struct station *s)
+{
+	struct pollfd fd = { s->pty.master, POLLIN, 0 };
+	bool quiet = !s->agent.pid &&
+		     relay_is_taken(frontend_endpoint(s->frontend)) &&
+		     poll(&fd, 1, 0) >= 0 && !(fd.revents & POLLIN);
+
+	if (has_drained(s, quiet, s->stop_ns))
+		begin_closing(s);
 }
 
 static void follow(struct station *s)
@@ -318,10 +357,7 @@ static void give_up(struct station *s, int result)
 	s->env->say("%s: %s", s->name,
 		    result == RELAY_CORRUPT ? "the host broke the ring"
 					    : strerror(s->relay.error));
-	if (frontend_close(s->frontend))
-		release(s);
-	else
-		s->state = STATION_CLOSING;
+	begin_closing(s);
 }
 
 void station_move(struct station *s)
@@ -339,6 +375,8 @@ void station_move(struct station *s)
 		if (r)
 			give_up(s, r);
 	}
+	if (s->stop_ns && s->state == STATION_SERVING)
+		drain_to_host(s);
 }
 
 void station_close(struct station *s)
@@ -346,11 +384,11 @@ void station_close(struct station *s)
 	agent_stop(&s->agent);
 	if (s->state == STATION_BORROWING)
 		release(s);
-	if (s->state == STATION_SERVING) {
-		s->state = STATION_CLOSING;
-		if (frontend_close(s->frontend))
-			release(s);
-	}
+	if (s->state != STATION_SERVING)
+		return;
+	s->stop_ns = clock_now_ns();
+	if (frontend_phase(s->frontend) != FRONTEND_OPEN)
+		begin_closing(s);
 }
 
 int station_event_fd(const struct station *s)
@@ -387,9 +425,8 @@ int64_t station_deadline(const struct station *s)
 		return s->retry_ns ? s->retry_ns : DEADLINE_NEVER;
 	if (s->frontend)
 		t = frontend_deadline(s->frontend);
-	if (s->hung_up_ns && s->state == STATION_SERVING &&
-	    s->hung_up_ns + DRAIN_NS < t)
-		t = s->hung_up_ns + DRAIN_NS;
+	if (s->look_ns && s->state == STATION_SERVING && s->look_ns < t)
+		t = s->look_ns;
 	if ((station_wants_agent(s) || s->agent.stopping) && agent < t)
 		t = agent;
 	return t;

@@ -50,6 +50,9 @@ struct station {
 	struct frontend *frontend;
 	bool announced;     /* that the front end is open */
 	int64_t hung_up_ns; /* when; 0: it is not */
+	int64_t stop_ns;    /* when station_close() was called; 0: not yet */
+	int64_t quiet_ns;   /* since when nothing is left to move; 0: it is */
+	int64_t look_ns;    /* when to look whether that is so; 0: never */
 	struct pty pty;
 	int watch; /* inotify's, of the terminal; -1: none */
 	bool pty_open;
@@ -85,7 +88,9 @@ void station_take_event(struct station *s);
 /* Moves bytes. */
 void station_move(struct station *s);
 
-/* Begins to end. Go on until the state is STATION_EMPTY. */
+/*
+ * Begins to end: the agent gets SIGTERM, and what it has written until it ends
+ * goes to the host, if that takes it in time. Go on until the state is STATION_EMPTY. */
 void station_close(struct station *s);
 
 /* What to poll(2) for; descriptors may be -1. */

@@ -69,6 +69,30 @@ END
 wait_for has second
 detach
 wait_for is_gone
+
+# What the host sent before it closed is read to its end by who reads slowly.
+rm "$agents/$name"
+attach
+wait_for said "$name: open"
+: >"$dir/lines"
+: >"$dir/log"
+agent <<-END
+	#!/bin/sh
+	while read -r line; do
+		sleep 0.5
+		echo "\$line" >>"$dir/lines"
+	done
+	echo ended >>"$dir/lines"
+END
+wait_for started 1
+printf 'one\ntwo\nthree\n' >&3
+# Then all three are in the terminal, and two of them not read yet.
+has_one() { grep -q one "$dir/lines"; }
+wait_for has_one
+detach
+has_ended() { grep -q ended "$dir/lines"; }
+wait_for has_ended
+equal "what the agent read" "$(tr '\n' ' ' <"$dir/lines")" "one two three ended "
 end_serve
 
 # An agent does not take the bytes of somebody who has the terminal open: it
@@ -103,5 +127,19 @@ wait "$opener" || fail "status of the user"
 wait_for has agent
 echo end >&3
 wait_for has "the agent got end"
+
+# Asked to end, the daemon passes on what its agents say until they have ended:
+# more than the ring holds.
 end_serve
+agent <<-'END'
+	#!/bin/sh
+	trap 'head -c 50000 /dev/zero | tr "\0" x; echo; echo farewell; exit' TERM
+	echo ready
+	while :; do sleep 0.05; done
+END
+serve 50ms
+wait_for has ready
+end_serve
+has farewell || fail "the last words of the agent are missing"
+equal "what it said before" "$(tr -cd x <"$dir/from" | wc -c)" 50000
 detach
