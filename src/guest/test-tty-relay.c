@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -101,7 +102,7 @@ static void begin(struct world *w)
 	assert_int_equal(pthread_create(&w->thread, NULL, run, w), 0);
 }
 
-static void begin_command(struct world *w, const char *script)
+static void start_command(struct world *w, const char *script)
 {
 	char *argv[] = { (char[]){ "sh" }, (char[]){ "-c" }, (char *)script,
 			 NULL };
@@ -111,6 +112,11 @@ static void begin_command(struct world *w, const char *script)
 				   .out = w->command.in,
 				   .command = &w->command };
 	w->keep = true;
+}
+
+static void begin_command(struct world *w, const char *script)
+{
+	start_command(w, script);
 	begin(w);
 }
 
@@ -264,6 +270,25 @@ static void a_command_whose_children_hold_its_output_is_over(void **state)
 	assert_int_equal(kill(atoi(text), SIGKILL), 0);
 }
 
+/* More than is read at once: after the last of it nothing tells of the end. */
+static void what_it_left_in_the_pipe_is_passed_on(void **state)
+{
+	struct world *w = *state;
+	siginfo_t info;
+	char text[16] = "";
+
+	start_command(w, "sleep 60 </dev/null & printf '%-5000s' $!");
+	assert_int_equal(
+		waitid(P_PID, (id_t)w->command.pid, &info, WEXITED | WNOWAIT),
+		0);
+	begin(w);
+	expect_end(w, SESSION_DONE);
+	assert_int_equal(w->relay.sent, 5000);
+	assert_int_equal(command_finish(&w->command, -1), 0);
+	assert_true(read(w->master, text, sizeof(text) - 1) > 0);
+	assert_int_equal(kill(atoi(text), SIGKILL), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -278,6 +303,7 @@ int main(void)
 		TEST(a_command_that_closed_its_output_still_reads),
 		TEST(a_command_that_does_not_read_still_writes),
 		TEST(a_command_whose_children_hold_its_output_is_over),
+		TEST(what_it_left_in_the_pipe_is_passed_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
