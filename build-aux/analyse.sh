@@ -34,7 +34,7 @@ cppcheck)
 		--enable=warning,performance,portability --max-configs=1 \
 		--library=build-aux/cppcheck.cfg \
 		--suppressions-list=build-aux/cppcheck.suppress \
-		-D_GNU_SOURCE -Isrc -Iinclude "${folders[@]}"
+		-D_GNU_SOURCE -D__cppcheck__ -Isrc -Iinclude "${folders[@]}"
 	;;
 *)
 	echo "usage: $0 clang-tidy BUILD | cppcheck" >&2

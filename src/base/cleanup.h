@@ -10,7 +10,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#ifdef __cppcheck__ /* knows no such attribute, but what else does not leak */
+#define _cleanup_(f) static
+#else
 #define _cleanup_(f) __attribute__((cleanup(f)))
+#endif
 #define _cleanup_free_ _cleanup_(cleanup_freep)
 #define _cleanup_close_ _cleanup_(cleanup_closep)
 
