@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # check.sh [selftest|fidelity|traffic|ends|calls|bench|channels|channel-stall|channel-ends|life|
-#           others|dm|dm-devices|compare]...
+#           others|dm|dm-devices|compare|compare-full]...
 # - the tests on a real Xen, in as many boots as there are names, without a name in all of
-# these; two at a time if there are processors and memory for that (or XENLAB_LANES). One line
-# "ok", "FAIL" or "skip" a test, the counts at the end. Status 77: this machine cannot run them.
+# these but the last; two at a time if there are processors and memory for that (or
+# XENLAB_LANES). One line "ok", "FAIL" or "skip" a test, the counts at the end. Status 77: this
+# machine cannot run them.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 build=./build-check/lab
@@ -176,7 +177,7 @@ channel_life() {
 		$build/lab/channels/channel-peer $build/test/e2e/channel-front \
 		$build/src/cli/xenchan $build/src/backend/xenchanneld
 	libraries "$part" $build/src/backend/xenchanneld
-	boot "$part" -n 2 -u 96 -t 900 || status=$?
+	boot "$part" -i -n 2 -u 96 -t 900 || status=$?
 	adopt_results "$part" $status
 	sed 's/^/     /' "$logs/$part/measured.txt" 2>/dev/null
 }
@@ -203,14 +204,16 @@ check_dm() {
 	sed 's/^/     /' "$logs/$part/measured.txt" 2>/dev/null
 }
 
+# check_compare PART TURNS: on a clock that counts instructions, so that ratios repeat
 check_compare() {
-	local status=0
-	payload compare lab/compare/guest/* $build/lab/compare/channel-meter $build/src/cli/xenchan \
+	local status=0 part=$1
+	payload "$part" lab/compare/guest/* $build/lab/compare/channel-meter $build/src/cli/xenchan \
 		$build/src/backend/xenchanneld $build/src/dm/xenchan-dm
-	libraries compare $build/src/{backend/xenchanneld,dm/xenchan-dm}
-	boot compare -n 0 -u 96 -t 900 || status=$?
-	adopt_results compare $status
-	lab/compare/table $logs/compare/results.tsv | sed 's/^/     /'
+	echo "$2" >"$build/payload-$part/turns"
+	libraries "$part" $build/src/{backend/xenchanneld,dm/xenchan-dm}
+	boot "$part" -i -n 0 -u 96 -t 1500 || status=$?
+	adopt_results "$part" $status
+	lab/compare/table "$logs/$part/results.tsv" | sed 's/^/     /'
 }
 
 check_selftest() {
@@ -242,9 +245,10 @@ check_part() {
 	ends) check_ends ;;
 	calls) check_calls ;;
 	bench) check_bench ;;
-	channels | channel-ends) channels "$1" ;;
-	channel-stall) channels "$1" -i ;;
-	compare) check_compare ;;
+	channels) channels "$1" ;;
+	channel-stall | channel-ends) channels "$1" -i ;;
+	compare) check_compare compare 0 ;;
+	compare-full) check_compare compare-full 5 ;;
 	dm | dm-devices) check_dm "$1" ;;
 	life | others) channel_life "$1" ;;
 	*) result FAIL "no part named $1" ;;
@@ -283,7 +287,7 @@ main() {
 	fi
 	# The longest first, so that the last ones end together
 	parts=("$@")
-	[ $# != 0 ] || parts=(compare dm ends channel-stall dm-devices calls life traffic others fidelity
+	[ $# != 0 ] || parts=(dm dm-devices compare ends life others channel-stall calls traffic fidelity
 		channel-ends channels bench selftest)
 	rm -f $logs/*.out
 	if ! build_all >$logs/build.log 2>&1; then
