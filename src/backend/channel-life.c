@@ -20,19 +20,44 @@ void channel_write_state(struct channel *c, enum console_state s)
 	channel_say_unwritten(c, nodes_write_state(&c->address, s));
 }
 
+/* Is it a former process's, which may have told the guest so? */
+static bool is_left_to_us(const struct channel *c, const struct channel_view *v)
+{
+	return channel_ring_is_recorded(c, v) &&
+	       (v->backend == CONSOLE_STATE_INIT_WAIT ||
+		v->backend == CONSOLE_STATE_CONNECTED ||
+		v->backend == CONSOLE_STATE_CLOSING);
+}
+
+static bool names_a_ring(const struct channel_view *v)
+{
+	return v->has_ring && (v->guest == CONSOLE_STATE_INITIALISED ||
+			       v->guest == CONSOLE_STATE_CONNECTED);
+}
+
+/* Before anything else is done. */
+static void begin(struct channel *c, const struct channel_view *v)
+{
+	if (c->begun)
+		return;
+	c->begun = true;
+	if (!is_left_to_us(c, v))
+		channel_forget_ring(c);
+	/* A client may read what is left of a channel that is closed, too. */
+	channel_open_sink(c);
+}
+
 static void offer(struct channel *c, const struct channel_view *v)
 {
-	bool connected = v->backend == CONSOLE_STATE_CONNECTED &&
-			 (v->guest == CONSOLE_STATE_INITIALISED ||
-			  v->guest == CONSOLE_STATE_CONNECTED);
+	/* The guest does not wait for our state if it is connected already. */
+	bool connected =
+		v->backend == CONSOLE_STATE_CONNECTED && names_a_ring(v);
 
 	channel_let_guest_go(c);
-	c->failed_ref = c->failed_port = 0;
-	c->resuming &= connected;
-	/* A guest must not wait because a client cannot be served. */
-	if (!channel_open_sink(c))
-		channel_say_unwritten(c, nodes_write_hotplug(&c->address));
-	/* Connected already: a former process of ours did it. */
+	if (!names_a_ring(v)) {
+		channel_forget_ring(c);
+		retry_done(&c->link_retry);
+	}
 	if (!connected && v->backend != CONSOLE_STATE_INIT_WAIT)
 		channel_write_state(c, CONSOLE_STATE_INIT_WAIT);
 	channel_set_state(c, CHANNEL_WAITING);
@@ -41,12 +66,16 @@ static void offer(struct channel *c, const struct channel_view *v)
 
 static void connect_and_tell(struct channel *c, const struct channel_view *v)
 {
-	if (!v->has_ring || !channel_connect_guest(c, v))
-		return;
-	if (v->backend != CONSOLE_STATE_CONNECTED)
-		channel_write_state(c, CONSOLE_STATE_CONNECTED);
-	channel_set_state(c, CHANNEL_CONNECTED);
-	channel_move(c);
+	if (v->has_ring && channel_connect_guest(c, v)) {
+		if (v->backend != CONSOLE_STATE_CONNECTED)
+			channel_write_state(c, CONSOLE_STATE_CONNECTED);
+		channel_set_state(c, CHANNEL_CONNECTED);
+		channel_move(c);
+	} else if (c->state == CHANNEL_CONNECTED && !link_is_up(&c->link)) {
+		/* It has named another ring, which cannot be had yet. */
+		channel_write_state(c, CONSOLE_STATE_INIT_WAIT);
+		channel_set_state(c, CHANNEL_WAITING);
+	}
 }
 
 void channel_close_guest(struct channel *c, const struct channel_view *v)
@@ -54,7 +83,31 @@ void channel_close_guest(struct channel *c, const struct channel_view *v)
 	channel_let_guest_go(c);
 	if (v->backend != CONSOLE_STATE_CLOSED)
 		channel_write_state(c, CONSOLE_STATE_CLOSED);
+	channel_forget_ring(c);
+	retry_done(&c->link_retry);
 	channel_set_state(c, CHANNEL_CLOSED);
+	channel_move(c);
+}
+
+/* How long a detach waits for a ring that cannot be had: some ticks. */
+#define TAKE_UP_INTERVAL 4
+
+static void take_up(struct channel *c, const struct channel_view *v)
+{
+	/* At 6 the guest has been told that its page is its own again. */
+	bool there = v->backend != CONSOLE_STATE_CLOSED &&
+		     (names_a_ring(v) || channel_ring_is_recorded(c, v));
+
+	if (there && channel_connect_guest(c, v)) {
+		channel_set_state(c, CHANNEL_CONNECTED);
+		channel_move(c);
+	} else if (c->state == CHANNEL_QUARANTINED) {
+		return;
+	} else if (there && c->link_retry.interval < TAKE_UP_INTERVAL) {
+		channel_set_state(c, CHANNEL_WAITING);
+	} else {
+		channel_close_guest(c, v);
+	}
 }
 
 static void begin_closing(struct channel *c)
@@ -74,6 +127,9 @@ static void act(struct channel *c, enum life_action action,
 		break;
 	case LIFE_CONNECT:
 		connect_and_tell(c, v);
+		break;
+	case LIFE_TAKE_UP:
+		take_up(c, v);
 		break;
 	case LIFE_BEGIN_CLOSING:
 		begin_closing(c);
@@ -121,11 +177,9 @@ int channel_refresh(struct channel *c)
 		r = nodes_read_view(&c->address, &v);
 		if (r)
 			break;
+		begin(c, &v);
 		before = c->state;
 		act(c, life_next(c->state, v.guest, v.online), &v);
-		/* One that cannot be connected need not be for its end. */
-		if (c->state == CHANNEL_WAITING && !v.online)
-			channel_close_guest(c, &v);
 		refresh_guest_open(c, &v);
 		if (c->state == before)
 			break;

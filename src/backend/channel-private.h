@@ -5,6 +5,7 @@
 #include "backend/channel.h"
 #include "backend/log.h"
 #include "backend/nodes.h"
+#include "backend/retry.h"
 #include "backend/sink.h"
 #include "backend/spool.h"
 #include "backend/traffic-log.h"
@@ -40,12 +41,15 @@ struct channel {
 	struct console_ring ring; /* valid while the link is up */
 
 	uint64_t progress; /* how often the guest was seen to move an index */
-	bool resuming;     /* the ring may be one of a former process */
+	bool begun;        /* it has been refreshed */
 	bool guest_open;   /* as it last said */
 	bool events_seen;  /* since the last poll */
 	bool silent;       /* it wrote without an event */
 	bool client_full;  /* the last write to the client was refused */
-	uint32_t failed_ref, failed_port; /* not to be tried again */
+	struct retry link_retry, sink_retry;
+	uint32_t tried_ref, tried_port; /* of the link, last */
+	int sink_error;                 /* the last that was said */
+	bool has_error;                 /* its node may say something */
 	struct storm storm;
 	struct log_limit log_limit;
 };
@@ -74,11 +78,22 @@ int channel_resume_chunk(struct channel *c, bool same_ring);
 
 /* channel-link.c */
 
-/* Takes up the ring and the port that the guest names. False: it cannot. */
+/*
+ * Takes up the ring and the port that the guest names. False: it cannot, yet;
+ * or the channel is quarantined now.
+ */
 bool channel_connect_guest(struct channel *c, const struct channel_view *v);
 
 /* In order: nothing of either direction is lost with the ring. */
 void channel_let_guest_go(struct channel *c);
+
+/* What the guest names next is another ring, and if it has the same numbers. */
+void channel_forget_ring(struct channel *c);
+
+/* Is what the guest names the ring that is on record, by its numbers? */
+bool channel_ring_is_recorded(const struct channel *c,
+			      const struct channel_view *v);
+
 void channel_quarantine(struct channel *c, const char *why);
 
 /* channel-life.c */
@@ -96,11 +111,13 @@ void channel_tell(const struct channel *c, const char *what,
 /* A node that cannot be written is said, once in a while, and survived. */
 void channel_say_unwritten(struct channel *c, int r);
 
-/* To the log, to who watches, and into its node. */
+/* To the log, to who watches, and into its node; and out of it when all that
+ * failed has succeeded. */
 void channel_report(struct channel *c, const char *error);
+void channel_retract(struct channel *c);
 
-/* 0 if there is one already, or none can be; or a negative errno. */
-int channel_open_sink(struct channel *c);
+/* If there is none, and can be one. What fails is tried again by the tick. */
+void channel_open_sink(struct channel *c);
 
 /* The guest learns whether there is a client, if it shall. */
 void channel_signal_client(struct channel *c);

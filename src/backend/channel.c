@@ -43,7 +43,18 @@ void channel_report(struct channel *c, const char *error)
 	if (log_allowed(&c->log_limit, channel_now_ms(c)))
 		log_warning("%s: %s", channel_label(c).s, error);
 	channel_say_unwritten(c, nodes_write_error(&c->address, error));
+	c->has_error = true;
 	channel_tell(c, "error", error);
+}
+
+void channel_retract(struct channel *c)
+{
+	if (!c->has_error || c->config.problem ||
+	    c->state == CHANNEL_QUARANTINED || retry_is_owed(&c->sink_retry) ||
+	    retry_is_owed(&c->link_retry))
+		return;
+	channel_say_unwritten(c, nodes_write_error(&c->address, NULL));
+	c->has_error = false;
 }
 
 /*
@@ -83,7 +94,21 @@ static void on_sink(void *userdata, enum sink_event event)
 	channel_move(c);
 }
 
-int channel_open_sink(struct channel *c)
+static void say_unopened(struct channel *c, int r)
+{
+	char text[256];
+
+	if (c->sink_error == r)
+		return;
+	c->sink_error = r;
+	snprintf(text, sizeof(text), "cannot open %s: %s",
+		 c->config.kind == CONSOLE_PTY ? "a terminal" : c->config.path,
+		 r == -EADDRINUSE ? "something else is there" : strerror(-r));
+	channel_report(c, text);
+}
+
+/* A guest does not wait because a client cannot be served. */
+void channel_open_sink(struct channel *c)
 {
 	const struct sink_config config = {
 		.kind = c->config.kind,
@@ -96,22 +121,24 @@ int channel_open_sink(struct channel *c)
 		.fn = on_sink,
 		.userdata = c,
 	};
-	char text[256];
 	int r;
 
 	if (c->sink || c->config.problem)
-		return 0;
+		return;
 	r = sink_open(&c->sink, c->host->loop, &config);
-	if (!r && c->config.kind == CONSOLE_PTY)
+	if (r) {
+		retry_failed(&c->sink_retry);
+		say_unopened(c, r);
+		return;
+	}
+	retry_done(&c->sink_retry);
+	c->sink_error = 0;
+	if (c->config.kind == CONSOLE_PTY)
 		channel_say_unwritten(
 			c, nodes_write_tty(&c->address, sink_path(c->sink)));
-	if (!r || r == -ENOMEM)
-		return r;
-	snprintf(text, sizeof(text), "cannot open %s: %s",
-		 c->config.kind == CONSOLE_PTY ? "a terminal" : c->config.path,
-		 r == -EADDRINUSE ? "something else is there" : strerror(-r));
-	channel_report(c, text);
-	return r;
+	channel_say_unwritten(c, nodes_write_hotplug(&c->address));
+	channel_retract(c);
+	channel_move(c);
 }
 
 /*
@@ -187,7 +214,7 @@ bool channel_poll(struct channel *c)
 	return c->silent;
 }
 
-void channel_tick(struct channel *c)
+bool channel_tick(struct channel *c)
 {
 	struct channel_view v;
 
@@ -197,12 +224,9 @@ void channel_tick(struct channel *c)
 		channel_report(c, "the guest has not closed in time");
 		channel_close_guest(c, &v);
 	}
-	if (!c->sink && !c->config.problem &&
-	    (c->state == CHANNEL_WAITING || c->state == CHANNEL_CONNECTED) &&
-	    !channel_open_sink(c)) {
-		channel_say_unwritten(c, nodes_write_error(&c->address, NULL));
-		channel_move(c);
-	}
+	if (retry_is_due(&c->sink_retry))
+		channel_open_sink(c);
+	return retry_is_due(&c->link_retry);
 }
 
 void channel_refresh_log(struct channel *c, const char *path)
@@ -305,7 +329,7 @@ static int prepare(struct channel *c)
 		       c->config.limit);
 	if (r)
 		return r;
-	c->resuming = true;
+	c->has_error = true; /* a former process's */
 	if (spool_state(c->spool)->quarantined)
 		c->state = CHANNEL_QUARANTINED;
 	if (c->config.problem)

@@ -88,8 +88,11 @@ void channel_move(struct channel *c);
  */
 bool channel_poll(struct channel *c);
 
-/* Once a second or so: time-outs, and what failed before. */
-void channel_tick(struct channel *c);
+/*
+ * Once a second or so: time-outs, and what failed before. True: to be refreshed,
+ * for the same.
+ */
+bool channel_tick(struct channel *c);
 
 void channel_reopen_log(struct channel *c);
 

@@ -5,11 +5,13 @@
  *
  *              OFFER             CONNECT              BEGIN_CLOSING
  *     NEW ----------> WAITING ----------> CONNECTED ----------> CLOSING
- *      |               ^   |                | |  |                 |
- *      | CLOSE   OFFER |   | CLOSE    CLOSE | |  | the ring lies   | CLOSE
- *      +---------> CLOSED <+----------------+ |  +-> QUARANTINED   |
- *                     ^                       |                    |
- *                     +-----------------------+--------------------+
+ *    |   |             ^   |               ^ | |  |                |
+ *    |   | CLOSE OFFER |   | CLOSE   CLOSE | | |  | the ring lies  | CLOSE
+ *    |   +-------> CLOSED <+---------------|-+ |  +-> QUARANTINED  |
+ *    |                ^                    |   |                   |
+ *    |                +--------------------|---+-------------------+
+ *    |    TAKE_UP, if there is a ring      |
+ *    +-------------------------------------+
  *
  * The guest's part is its `state` node, a number that it may set to anything at
  * any time; `online` is the toolstack's part, and false once it wants the
@@ -25,9 +27,11 @@
 enum channel_state {
 	/* Its nodes have been seen, nothing else done. */
 	CHANNEL_NEW,
-	/* Its clients can connect; the guest has given no ring. BE is 2. */
+	/* Its clients can connect; the guest has given no ring, or none that
+	 * could be taken up yet. BE is 2, or what a former process left. */
 	CHANNEL_WAITING,
-	/* The ring is mapped, the port bound; bytes pass. BE is 4. */
+	/* The ring is mapped, the port bound; bytes pass. BE is 4, or as above.
+	 */
 	CHANNEL_CONNECTED,
 	/* The same, but the guest has been asked to close. BE is 5. */
 	CHANNEL_CLOSING,
@@ -47,8 +51,13 @@ const char *channel_state_name(enum channel_state s);
 
 enum life_action {
 	LIFE_NOTHING,
-	LIFE_OFFER,         /* let go of a ring; make clients possible; BE=2 */
-	LIFE_CONNECT,       /* map and bind what the guest names now; BE=4 */
+	LIFE_OFFER, /* let go of a ring; make clients possible; BE=2 */
+	/* Map and bind what the guest names now; BE=4. Failing that, WAITING. */
+	LIFE_CONNECT,
+	/* The same without a word to the guest, so that what is in its ring is
+	 * not lost with it; of a guest that closes, only a ring that a former
+	 * process had. If there is none: CLOSE. */
+	LIFE_TAKE_UP,
 	LIFE_BEGIN_CLOSING, /* wait for the guest */
 	LIFE_CLOSE,         /* take what is in the ring, let go of it; BE=6 */
 	LIFE_ACTION_N,

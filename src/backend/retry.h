@@ -37,6 +37,12 @@ static inline bool retry_is_owed(const struct retry *r)
 	return r->interval;
 }
 
+/* Is it left to a tick that is to come? */
+static inline bool retry_is_waiting(const struct retry *r)
+{
+	return r->left;
+}
+
 /* Once a tick. */
 static inline bool retry_is_due(struct retry *r)
 {

@@ -256,7 +256,8 @@ void server_on_tick(uv_timer_t *timer)
 	if (poll_channels(s) || !list_empty(&s->leaving))
 		server_hurry(s);
 	for (e = s->entries; e; e = e->by_address.next) {
-		channel_tick(e->channel);
+		if (channel_tick(e->channel))
+			server_mark_dirty(s, e);
 		/* Nobody may tell a driver domain. */
 		if (!server_is_dom0(s))
 			server_remove_if_dead(s, e->address);

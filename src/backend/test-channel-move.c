@@ -21,14 +21,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "backend/channel-private.h"
 #include "backend/test-channel-world.h"
+#include "backend/test-single-step.h"
 
 /* The daemon's side of the socket, for the functions below, and whether it is full. */
 static int daemon_fd;
@@ -172,12 +171,20 @@ static int daemon_start(struct channel *c, const struct world *w)
 	       channel_resume_chunk(c, true);
 }
 
-static _Noreturn void daemon_run(const struct world *w)
+struct count {
+	unsigned int stride, n, instructions;
+};
+
+struct exploration {
+	struct world *world;
+	struct count *count;
+};
+
+static void daemon_run(void *userdata)
 {
+	const struct world *w = ((struct exploration *)userdata)->world;
 	struct channel c;
 
-	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-	raise(SIGSTOP);
 	if (daemon_start(&c, w))
 		abort();
 	for (unsigned int turn = w->turn; turn < TURNS; turn++) {
@@ -185,7 +192,6 @@ static _Noreturn void daemon_run(const struct world *w)
 		client_full = w->scenario->turns[turn].client_full;
 		channel_move_bytes(&c);
 	}
-	_exit(0);
 }
 
 /* Lets the daemon of w live, with all turns that are left. */
@@ -241,10 +247,6 @@ static bool is_new(struct moment *m, struct world *w)
 	return true;
 }
 
-struct count {
-	unsigned int stride, n, instructions;
-};
-
 static const char *explore(struct world *w, struct count *count);
 
 static const char *succeed(const struct world *w, struct count *count)
@@ -263,43 +265,29 @@ static const char *succeed(const struct world *w, struct count *count)
 	return wrong;
 }
 
-/* After one more instruction. NULL and *status as of waitpid, or what is wrong. */
-static const char *step(struct world *w, pid_t child, int *status)
+static struct moment moments[DEATHS + 1];
+
+static const char *look(void *userdata)
 {
-	must(!ptrace(PTRACE_SINGLESTEP, child, NULL, NULL), "ptrace");
-	must(waitpid(child, status, 0) == child, "waitpid");
-	if (WIFEXITED(*status) || WSTOPSIG(*status) == SIGTRAP)
-		return NULL;
-	if (WIFSTOPPED(*status) && WSTOPSIG(*status) == SIGSTOP)
-		return world_turn(w);
-	return "the daemon crashes";
+	struct exploration *e = userdata;
+
+	e->count->instructions++;
+	return is_new(&moments[e->world->deaths], e->world)
+		       ? succeed(e->world, e->count)
+		       : NULL;
+}
+
+static const char *turn(void *userdata)
+{
+	return world_turn(((struct exploration *)userdata)->world);
 }
 
 static const char *explore(struct world *w, struct count *count)
 {
-	static struct moment moments[DEATHS + 1];
-	struct moment *m = &moments[w->deaths];
-	const char *wrong = NULL;
-	int status;
-	pid_t child = fork();
+	struct exploration e = { w, count };
 
-	if (!child)
-		daemon_run(w);
-	must(waitpid(child, &status, 0) == child, "waitpid");
-	*m = (struct moment){ 0 };
-	while (!wrong) {
-		wrong = step(w, child, &status);
-		if (wrong || WIFEXITED(status))
-			break;
-		count->instructions++;
-		if (is_new(m, w))
-			wrong = succeed(w, count);
-	}
-	if (!WIFEXITED(status)) {
-		kill(child, SIGKILL);
-		waitpid(child, &status, 0);
-	}
-	return wrong;
+	moments[w->deaths] = (struct moment){ 0 };
+	return single_step(&(struct single_step){ daemon_run, look, turn, &e });
 }
 
 static unsigned int stride;
@@ -408,26 +396,6 @@ static void an_order_that_is_broken_is_noticed(void **state)
 	}
 }
 
-static bool can_be_stepped(void)
-{
-	int status = 0;
-	pid_t child = fork();
-
-	if (!child) {
-		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
-			_exit(1);
-		raise(SIGSTOP);
-		_exit(0);
-	}
-	if (waitpid(child, &status, 0) != child || !WIFSTOPPED(status))
-		return false;
-	if (ptrace(PTRACE_SINGLESTEP, child, NULL, NULL))
-		status = 0;
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
-	return status;
-}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -443,7 +411,7 @@ int main(int argc, char **argv)
 
 	if (argc > 1)
 		stride = (unsigned int)strtoul(argv[1], NULL, 10);
-	if (!can_be_stepped()) {
+	if (!single_step_is_possible()) {
 		puts("a process cannot be single-stepped here");
 		return 77;
 	}

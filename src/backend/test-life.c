@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* Every pair of a channel's state and a guest's, with and without online. */
+/*
+ * Every pair of a channel's state and a guest's, with and without online: what is
+ * to be done, cell by cell, and what has to hold for all of them.
+ * test-channel-life.c shows what comes of it.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +23,47 @@ static enum life_action next(unsigned int s, unsigned int guest, int online)
 	return life_next((enum channel_state)s, guest, online);
 }
 
+/* clang-format off */
+/* The guest at 0, 1, ... 8, and without its nodes: an action's letter each. */
+static const char expected_online[CHANNEL_STATE_N][LIFE_GUEST_N + 1] = {
+	[CHANNEL_NEW] =		"OOOOOTTOOX",
+	[CHANNEL_WAITING] =	"---CCTT--X",
+	[CHANNEL_CONNECTED] =	"-OOC-XX--X",
+	[CHANNEL_CLOSING] =	"-XX---X--X",
+	[CHANNEL_CLOSED] =	"-OO-------",
+	[CHANNEL_QUARANTINED] =	"----------",
+};
+
+static const char expected_offline[CHANNEL_STATE_N][LIFE_GUEST_N + 1] = {
+	[CHANNEL_NEW] =		"XXXTTTTXXX",
+	[CHANNEL_WAITING] =	"XXXTTTTXXX",
+	[CHANNEL_CONNECTED] =	"BXXBBBXBBX",
+	[CHANNEL_CLOSING] =	"-XX---X--X",
+	[CHANNEL_CLOSED] =	"XXXXXXXXXX",
+	[CHANNEL_QUARANTINED] =	"XXXXXXXXXX",
+};
+/* clang-format on */
+
+static const char letters[LIFE_ACTION_N] = {
+	[LIFE_NOTHING] = '-', [LIFE_OFFER] = 'O',         [LIFE_CONNECT] = 'C',
+	[LIFE_TAKE_UP] = 'T', [LIFE_BEGIN_CLOSING] = 'B', [LIFE_CLOSE] = 'X',
+};
+
+static void each_cell_is_what_it_is_meant_to_be(void **state)
+{
+	FOR_ALL(s, guest, online)
+	{
+		char expected =
+			(online ? expected_online : expected_offline)[s][guest];
+
+		if (letters[next(s, guest, online)] != expected)
+			fail_msg("%s, guest %u, %s: %c, not %c",
+				 channel_state_name((enum channel_state)s),
+				 guest, online ? "online" : "offline",
+				 letters[next(s, guest, online)], expected);
+	}
+}
+
 static bool holds_ring(unsigned int s)
 {
 	return s == CHANNEL_CONNECTED || s == CHANNEL_CLOSING;
@@ -36,6 +81,7 @@ static unsigned int after(unsigned int s, enum life_action action)
 	static const unsigned int result[LIFE_ACTION_N] = {
 		[LIFE_OFFER] = CHANNEL_WAITING,
 		[LIFE_CONNECT] = CHANNEL_CONNECTED,
+		[LIFE_TAKE_UP] = CHANNEL_CONNECTED,
 		[LIFE_BEGIN_CLOSING] = CHANNEL_CLOSING,
 		[LIFE_CLOSE] = CHANNEL_CLOSED,
 	};
@@ -152,6 +198,7 @@ static void a_guest_that_stays_put_is_dealt_with_in_few_steps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_cell_is_what_it_is_meant_to_be),
 		cmocka_unit_test(
 			a_ring_is_mapped_only_when_the_guest_offers_one),
 		cmocka_unit_test(a_guest_that_closed_or_vanished_is_let_go_of),

@@ -11,6 +11,7 @@
  *			the name and protocol there, as Windows
  *	--echo		gives back what it gets, instead of the standard streams
  *	--lazy		does not read its ring
+ *	--stay		does not care that the backend wants to close
  *	--eof-closes	closes (state 6) at the end of standard input
  *	--lie=WHAT	out-prod, in-cons: impossible indices once connected;
  *			ours: rewrites out_cons and in_prod all the time;
@@ -36,7 +37,7 @@
 #include "xen/text.h"
 
 static struct {
-	bool straight, silent, named, echo, lazy, eof_closes, connection;
+	bool straight, silent, named, echo, lazy, stay, eof_closes, connection;
 	const char *lie;
 	uint32_t start;
 } option;
@@ -324,7 +325,8 @@ static void serve(void)
 		print_connection();
 		lie();
 		state = backend_state();
-	} while ((state == 2 || state == 4) && (input || !option.eof_closes));
+	} while ((state == 2 || state == 4 || (state == 5 && option.stay)) &&
+		 (input || !option.eof_closes));
 }
 
 static void await_connected(void)
@@ -354,6 +356,7 @@ int main(int argc, char **argv)
 		{ "named", no_argument, NULL, 'm' },
 		{ "echo", no_argument, NULL, 'e' },
 		{ "lazy", no_argument, NULL, 'z' },
+		{ "stay", no_argument, NULL, 'y' },
 		{ "eof-closes", no_argument, NULL, 'c' },
 		{ "lie", required_argument, NULL, 'l' },
 		{ "start", required_argument, NULL, 'a' },
@@ -368,6 +371,7 @@ int main(int argc, char **argv)
 		option.named |= c == 'm';
 		option.echo |= c == 'e';
 		option.lazy |= c == 'z';
+		option.stay |= c == 'y';
 		option.eof_closes |= c == 'c';
 		option.connection |= c == 'n';
 		if (c == 'l')
