@@ -10,9 +10,7 @@
 #include "backend/server-private.h"
 #include "base/cleanup.h"
 #include "base/parse.h"
-#include "toolstack/channel.h"
-#include "toolstack/persist.h"
-#include "xen/peer.h"
+#include "toolstack/arrivals.h"
 
 /* Watch events that one turn of the loop takes. */
 #define WATCHES_A_TURN 64
@@ -55,6 +53,8 @@ void server_leave(struct server *s, struct entry *e)
 	HASH_DELETE(by_address, s->entries, e);
 	server_unwatch(s, e);
 	list_remove(&e->dirty);
+	if (s->arrivals)
+		arrivals_vanished(s->arrivals, e->address.domid);
 	channel_leave(e->channel);
 	if (channel_has_left(e->channel)) {
 		server_entry_free(e);
@@ -149,47 +149,33 @@ struct entry *server_add(struct server *s, struct address a)
 	return e;
 }
 
-/* A driver domain cannot see the list of domains; its probe needs no rights. */
-static bool is_dead(const struct server *s, unsigned int domid)
-{
-	if (server_is_dom0(s))
-		return toolstack_check_domain(s->host.xs, domid) ==
-		       TOOLSTACK_NO_DOMAIN;
-	return xen_peer_is_gone(s->host.xen.evtchn, domid);
-}
-
-/*
- * The id of a domain that died is given to another one later: what it left is
- * removed while it is known whose it was. A driver domain can remove its own
- * directory only; the rest is the toolstack's.
- */
-void server_remove_if_dead(struct server *s, struct address a)
+/* Is there one that QEMU serves, say? */
+static bool is_anothers(const struct server *s, struct address a)
 {
 	struct console_path p;
-	unsigned int n;
-	_cleanup_free_ char **keys = NULL;
+	_cleanup_free_ char *state =
+		xs_read(s->host.xs, XBT_NULL,
+			console_backend_path(&p, s->host.backend, a.domid,
+					     a.device, CONSOLE_BE_STATE),
+			NULL);
 
-	if (!is_dead(s, a.domid))
-		return;
-	keys = xs_directory(s->host.xs, XBT_NULL,
-			    console_backend_path(&p, s->host.backend, a.domid,
-						 a.device, NULL),
-			    &n);
-	if (keys && server_is_dom0(s))
-		toolstack_remove_nodes(s->host.xs, 0, a.domid, a.device);
-	else if (keys)
-		xs_rm(s->host.xs, XBT_NULL, p.s);
+	return state;
 }
 
 void server_refresh(struct server *s, struct entry *e)
 {
 	struct address a = e->address;
-	int r = channel_refresh(e->channel);
+	int r;
 
+	if (e->dead)
+		server_remove_if_dead(s, a);
+	e->dead = false;
+	r = channel_refresh(e->channel);
 	if (r == NODES_GONE) {
 		server_leave(s, e);
 		/* Another attachment may be there already. */
-		server_add(s, a);
+		if (server_add(s, a) || is_anothers(s, a))
+			server_overwritten(s, a.domid);
 	} else if (!r) {
 		retry_done(&e->retry);
 	} else if (retry_failed(&e->retry)) {
@@ -241,29 +227,8 @@ static void on_frontend_path(struct server *s, const char *path)
 /* Some domain died: whose nodes nobody removed shall not outlive it. */
 static void on_release(struct server *s)
 {
-	struct entry *e, *tmp;
-
-	HASH_ITER (by_address, s->entries, e, tmp) {
-		server_remove_if_dead(s, e->address);
-		server_mark_dirty(s, e);
-	}
-	s->scan = true;
-}
-
-static void say_not_attached(unsigned int domid, const char *name, int r)
-{
-	log_warning("domain %u: cannot attach its channel %s again: %s", domid,
-		    name, r > 0 ? toolstack_error_text(r) : strerror(-r));
-}
-
-void server_attach_again(struct server *s)
-{
-	int r;
-
-	s->arrival = false;
-	r = toolstack_attach_persistent(s->host.xs, say_not_attached);
-	if (r)
-		log_warning("cannot attach channels again: %s", strerror(-r));
+	s->released = true;
+	server_on_arrival(s, true);
 }
 
 static void on_watch(struct server *s, char **event)
@@ -277,7 +242,7 @@ static void on_watch(struct server *s, char **event)
 	else if (!strcmp(token, SERVER_TOKEN_RELEASE))
 		on_release(s);
 	else if (!strcmp(token, SERVER_TOKEN_ARRIVAL))
-		s->arrival = true;
+		server_on_arrival(s, false);
 	server_wake(s);
 }
 

@@ -9,6 +9,7 @@
 #define EVENTS_A_TURN 256
 
 /* How often a guest's nodes are read again on account of its writes to them. */
+#define REFRESHES_A_TURN 16
 #define REFRESH_BURST 20
 #define REFRESH_MS 100
 
@@ -132,14 +133,15 @@ static bool may_refresh(struct server *s, struct entry *e)
 
 /*
  * Those whose nodes change all the time wait, for the next tick of the fast
- * timer; those that become dirty meanwhile, for the next turn.
+ * timer; those that become dirty meanwhile, and those that are too many for a
+ * turn, for the next turn: reading nodes takes twenty requests a channel.
  */
 void server_refresh_dirty(struct server *s)
 {
 	struct list *pos, turn = LIST_INIT(turn), late = LIST_INIT(late);
 
 	move_list(&s->dirty, &turn);
-	while (!list_empty(&turn)) {
+	for (int i = 0; i < REFRESHES_A_TURN && !list_empty(&turn); i++) {
 		struct entry *e;
 
 		pos = turn.next;
@@ -150,6 +152,9 @@ void server_refresh_dirty(struct server *s)
 		else
 			list_append(&late, pos);
 	}
+	/* Before those that came meanwhile. */
+	move_list(&s->dirty, &turn);
+	move_list(&turn, &s->dirty);
 	if (!list_empty(&late))
 		server_hurry(s);
 	move_list(&late, &s->late);
@@ -172,13 +177,16 @@ static void on_idle(uv_idle_t *handle)
 {
 	struct server *s = handle->data;
 
-	if (s->arrival)
-		server_attach_again(s);
+	if (s->released)
+		server_find_dead(s);
+	if (s->arriving)
+		server_arrive(s);
 	if (s->scan)
 		server_scan(s);
 	server_refresh_dirty(s);
 	move_again(s);
-	if (!s->scan && list_empty(&s->dirty) && list_empty(&s->again))
+	if (!s->scan && !s->arriving && !s->released && list_empty(&s->dirty) &&
+	    list_empty(&s->again))
 		uv_idle_stop(&s->idle);
 }
 

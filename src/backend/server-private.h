@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the files of the server share: server.c (beginning and end),
- * server-devices.c and server-scan.c (which channels there are) and server-loop.c
- * (what is done when).
+ * server-devices.c and server-scan.c (which channels there are), server-domains.c
+ * (domains that come and go), server-loop.c (what is done when).
  */
 #ifndef XENCHAN_BACKEND_SERVER_PRIVATE_H
 #define XENCHAN_BACKEND_SERVER_PRIVATE_H
@@ -36,6 +36,7 @@ struct entry {
 	bool watched;  /* the frontend's nodes */
 	bool masked;   /* its port, for a while */
 	bool seen;     /* by the scan that runs */
+	bool dead;     /* its domain seems to be */
 	struct list again, dirty, leaving;
 	unsigned int n_refreshes;
 	uint64_t refreshes_since_ms;
@@ -63,7 +64,10 @@ struct server {
 	bool incomplete;         /* the scan: not all could be noted */
 	struct retry scan_retry; /* it could not be read */
 	bool settled; /* nothing of a former process is left without an owner */
-	bool arrival; /* there may be a new domain */
+
+	struct arrivals *arrivals; /* owned; of the control domain, or NULL */
+	bool arriving, released;   /* to be looked at */
+	struct retry arrivals_retry, release_retry;
 
 	struct poller *on_store, *on_evtchn; /* owned */
 	uv_idle_t idle;
@@ -90,9 +94,6 @@ struct entry *server_add(struct server *s, struct address a);
 void server_leave(struct server *s, struct entry *e);
 /* It need not be tried again. */
 void server_forget(struct server *s, struct address a);
-/* A new domain may be one that had channels before it rebooted. */
-void server_attach_again(struct server *s);
-void server_remove_if_dead(struct server *s, struct address a);
 /* Something of xenstore's; userdata: the server. */
 void server_on_store(void *userdata, int events);
 
@@ -106,6 +107,22 @@ void server_retry(struct server *s);
 bool server_is_unserved(const struct server *s, struct address a);
 bool server_knows_all(const struct server *s);
 void server_forget_unserved(struct server *s);
+
+/* Adds what a domain has and is not served yet. 0 or a negative errno. */
+int server_scan_domain(struct server *s, unsigned int domid);
+
+/* server-domains.c */
+
+/* A new domain may be one that had channels before it rebooted. */
+int server_await_arrivals(struct server *s);
+void server_on_arrival(struct server *s, bool released);
+/* A channel of the domain has given way to another. */
+void server_overwritten(struct server *s, unsigned int domid);
+/* One turn of it. */
+void server_arrive(struct server *s);
+void server_remove_if_dead(struct server *s, struct address a);
+/* What domains left that died. */
+void server_find_dead(struct server *s);
 
 /* server.c */
 

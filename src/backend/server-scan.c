@@ -39,7 +39,7 @@ static void scan_device(struct server *s, struct address a)
 		e->seen = true;
 }
 
-static int scan_domain(struct server *s, unsigned int domid)
+int server_scan_domain(struct server *s, unsigned int domid)
 {
 	struct console_path root, path;
 	unsigned int n;
@@ -105,7 +105,7 @@ void server_scan(struct server *s)
 
 		if (parse_domid(domains[i], &domid))
 			continue;
-		err = scan_domain(s, domid);
+		err = server_scan_domain(s, domid);
 		r = r ? r : err;
 	}
 	if (!r && s->incomplete)
@@ -128,6 +128,12 @@ void server_retry(struct server *s)
 		s->scan = true;
 		server_wake(s);
 	}
+	if (retry_is_due(&s->arrivals_retry))
+		s->arriving = true;
+	if (retry_is_due(&s->release_retry))
+		s->released = true;
+	if (s->arriving || s->released)
+		server_wake(s);
 	for (e = s->entries; e; e = e->by_address.next) {
 		if (retry_is_due(&e->retry))
 			server_mark_dirty(s, e);

@@ -12,6 +12,7 @@
 #include "backend/server-private.h"
 #include "backend/spool.h"
 #include "base/cleanup.h"
+#include "toolstack/arrivals.h"
 #include "xen/store.h"
 
 /*
@@ -145,7 +146,9 @@ static int start_loop(struct server *s, const char **what)
 	     !xs_watch(s->host.xs, "@introduceDomain", SERVER_TOKEN_ARRIVAL)))
 		return -errno;
 	*what = "start";
-	r = pty_watch_new(&s->host.watch, loop);
+	r = server_is_dom0(s) ? server_await_arrivals(s) : 0;
+	if (!r)
+		r = pty_watch_new(&s->host.watch, loop);
 	if (!r)
 		r = poller_new(&s->on_store, loop, xs_fileno(s->host.xs),
 			       server_on_store, s);
@@ -194,6 +197,7 @@ void server_free(struct server *s)
 		server_entry_free(
 			list_entry(s->leaving.next, struct entry, leaving));
 	server_forget_unserved(s);
+	arrivals_free(s->arrivals);
 	poller_free(s->on_store);
 	poller_free(s->on_evtchn);
 	pty_watch_free(s->host.watch);
@@ -246,7 +250,8 @@ int server_new(struct server **out, uv_loop_t *loop,
 		return r;
 	/* Take up what a former process had before anything is lost. */
 	server_scan(s);
-	server_refresh_dirty(s);
+	while (!list_empty(&s->dirty))
+		server_refresh_dirty(s);
 	server_settle(s);
 	*out = TAKE_PTR(s);
 	return 0;

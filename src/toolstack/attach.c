@@ -11,6 +11,8 @@
 #include "xen/text.h"
 #include "xen/transact.h"
 
+#define N_DEVICES (CONSOLE_DEVICE_MAX - CONSOLE_DEVICE_MIN + 1)
+
 static int check_spec(const struct toolstack_spec *s)
 {
 	unsigned int mode;
@@ -87,11 +89,16 @@ static int check_free(const struct attachment *a, unsigned int k, bool *is)
 	return r;
 }
 
-/* The lowest one that is free. */
+/*
+ * The lowest one that is free. libxl counts those of a configuration from 1, and
+ * writes them whatever is there: what is attached to a domain that it is still
+ * making, as channels that persist are, takes the highest.
+ */
 static int choose_device(const struct attachment *a, unsigned int *device)
 {
-	for (unsigned int k = CONSOLE_DEVICE_MIN; k <= CONSOLE_DEVICE_MAX;
-	     k++) {
+	for (unsigned int i = 0; i < N_DEVICES; i++) {
+		unsigned int k = a->from_top ? CONSOLE_DEVICE_MAX - i
+					     : CONSOLE_DEVICE_MIN + i;
 		bool is_free;
 		int r = check_free(a, k, &is_free);
 
@@ -128,24 +135,27 @@ static int attach_in_transaction(void *userdata, xs_transaction_t t)
  * Before it
  */
 
-static int check_duplicates(struct xs_handle *xs,
-			    const struct toolstack_list *own,
-			    const struct toolstack_spec *s)
+static int check_names(const struct toolstack_list *own,
+		       const struct toolstack_spec *s)
 {
-	bool found = false;
-	int r = 0;
-
 	for (size_t i = 0; i < own->n_channels; i++) {
 		const struct toolstack_channel *c = &own->channels[i];
 
 		if (!strcmp(c->name, s->name) && !toolstack_is_leftover(c))
 			return TOOLSTACK_DUPLICATE_NAME;
 	}
-	if (s->path)
-		r = toolstack_find_path(xs, s->backend, s->path, &found);
-	if (r)
-		return r;
-	return found ? TOOLSTACK_DUPLICATE_PATH : 0;
+	return 0;
+}
+
+static int check_path(struct xs_handle *xs, const struct toolstack_spec *s)
+{
+	bool found;
+	int r;
+
+	if (!s->path)
+		return 0;
+	r = toolstack_find_path(xs, s->backend, s->path, &found);
+	return r ? r : found ? TOOLSTACK_DUPLICATE_PATH : 0;
 }
 
 /* Closed at both ends, and still there: the device is as good as free. */
@@ -163,28 +173,54 @@ static int remove_leftovers(struct xs_handle *xs,
 	return r;
 }
 
+/* Looks at this domain alone. */
+static int prepare(struct xs_handle *xs, const struct toolstack_spec *spec)
+{
+	_cleanup_(toolstack_list_deinit) struct toolstack_list own = { 0 };
+	int r = toolstack_list(xs, (int)spec->domid, &own);
+
+	if (!r)
+		r = check_names(&own, spec);
+	if (!r)
+		r = remove_leftovers(xs, &own);
+	if (!r && spec->backend != TOOLSTACK_DOMAIN)
+		r = toolstack_remove_strays(xs, spec->backend, spec->domid);
+	return r;
+}
+
 int toolstack_attach(struct xs_handle *xs, const struct toolstack_spec *spec,
 		     unsigned int *device)
 {
-	_cleanup_(toolstack_list_deinit) struct toolstack_list own = { 0 };
 	struct attachment a;
 	int r = check_spec(spec);
 
 	if (!r)
 		r = check_domains(xs, XBT_NULL, spec);
 	if (!r)
-		r = toolstack_list(xs, (int)spec->domid, &own);
+		r = check_path(xs, spec);
 	if (!r)
-		r = check_duplicates(xs, &own, spec);
-	if (!r)
-		r = remove_leftovers(xs, &own);
-	if (!r && spec->backend != TOOLSTACK_DOMAIN)
-		r = toolstack_remove_strays(xs, spec->backend, spec->domid);
+		r = prepare(xs, spec);
 	if (r)
 		return r;
 	attachment_init(&a, xs, spec);
+	a.from_top = spec->persist;
 	r = xen_transact(xs, attach_in_transaction, &a);
 	if (!r)
 		*device = a.device;
 	return r;
+}
+
+int toolstack_attach_recorded(struct xs_handle *xs,
+			      const struct toolstack_spec *spec)
+{
+	struct attachment a;
+	int r = check_spec(spec);
+
+	if (!r)
+		r = prepare(xs, spec);
+	if (r)
+		return r;
+	attachment_init(&a, xs, spec);
+	a.from_top = true;
+	return xen_transact(xs, attach_in_transaction, &a);
 }

@@ -3,6 +3,7 @@
 #ifndef XENCHAN_TOOLSTACK_ATTACHMENT_H
 #define XENCHAN_TOOLSTACK_ATTACHMENT_H
 
+#include <stdbool.h>
 #include <xenstore.h>
 
 #include "toolstack/channel.h"
@@ -13,6 +14,7 @@ struct attachment {
 	xs_transaction_t t;                /* the one that runs */
 	const struct toolstack_spec *spec; /* borrowed */
 	unsigned int device;
+	bool from_top;                       /* the highest that is free */
 	struct xs_permissions guest_owns[2]; /* the backend reads */
 	struct xs_permissions guest_reads[2];
 	struct xs_permissions toolstack_only[1];

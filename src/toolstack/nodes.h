@@ -33,6 +33,14 @@ bool toolstack_is_leftover(const struct toolstack_channel *c);
 int toolstack_find_path(struct xs_handle *xs, unsigned int backend,
 			const char *path, bool *found);
 
+/*
+ * As toolstack_attach(), of a channel that is recorded already. It looks at the
+ * domain, and at no other: at a path that another toolstack gave to another
+ * domain, the backend meets that socket.
+ */
+int toolstack_attach_recorded(struct xs_handle *xs,
+			      const struct toolstack_spec *spec);
+
 /* Is what stands there now no leftover? */
 int toolstack_check_live(struct xs_handle *xs, xs_transaction_t t,
 			 unsigned int backend, unsigned int domid,

@@ -14,7 +14,7 @@
 #include "xen/transact.h"
 
 #define ROOT TOOLSTACK_ROOT
-#define UUID_LEN 36
+#define UUID_LEN PERSIST_UUID_LEN
 
 struct record_path {
 	char s[160];
@@ -250,60 +250,37 @@ static void fill_spec(struct toolstack_spec *s, const struct recorded *t)
 		s->overflow = CONSOLE_BLOCK;
 }
 
-static int attach_recorded(struct xs_handle *xs, unsigned int domid,
-			   const char *uuid, const char *id,
-			   void (*failed)(unsigned int domid, const char *name,
-					  int r))
+int persist_read_uuid(struct xs_handle *xs, unsigned int domid, char *uuid)
+{
+	return read_uuid(xs, XBT_NULL, domid, uuid);
+}
+
+int persist_list(struct xs_handle *xs, const char *uuid, char ***ids,
+		 unsigned int *n)
+{
+	struct record_path p;
+
+	return list_directory(xs, XBT_NULL, record(&p, uuid, NULL, NULL), ids,
+			      n);
+}
+
+int persist_attach(struct xs_handle *xs, unsigned int domid, const char *uuid,
+		   const char *id,
+		   void (*failed)(unsigned int domid, const char *name, int r))
 {
 	_cleanup_(recorded_deinit) struct recorded t = { 0 };
 	struct toolstack_spec spec = { .domid = domid };
-	unsigned int device;
 	int r = read_record(xs, uuid, id, &t);
 
-	if (r)
-		return r;
-	fill_spec(&spec, &t);
-	r = toolstack_attach(xs, &spec, &device);
-	if (r && r != TOOLSTACK_DUPLICATE_NAME)
-		failed(domid, spec.name, r);
-	return 0;
-}
-
-static int attach_to_domain(struct xs_handle *xs, unsigned int domid,
-			    void (*failed)(unsigned int domid, const char *name,
-					   int r))
-{
-	_cleanup_free_ char **ids = NULL;
-	char uuid[UUID_LEN + 1];
-	struct record_path p;
-	unsigned int n;
-	int r = read_uuid(xs, XBT_NULL, domid, uuid);
-
-	if (r)
-		return r == TOOLSTACK_NO_UUID ? 0 : r;
-	r = list_directory(xs, XBT_NULL, record(&p, uuid, NULL, NULL), &ids,
-			   &n);
-	for (unsigned int i = 0; i < n && !r; i++)
-		r = attach_recorded(xs, domid, uuid, ids[i], failed);
-	return r;
-}
-
-int toolstack_attach_persistent(struct xs_handle *xs,
-				void (*failed)(unsigned int domid,
-					       const char *name, int r))
-{
-	_cleanup_free_ char **records = NULL, **domains = NULL;
-	unsigned int n;
-	int r = list_directory(xs, XBT_NULL, ROOT, &records, &n);
-
-	if (r || !n)
-		return r;
-	r = list_directory(xs, XBT_NULL, "/local/domain", &domains, &n);
-	for (unsigned int i = 0; i < n && !r; i++) {
-		unsigned int domid;
-
-		if (!parse_domid(domains[i], &domid))
-			r = attach_to_domain(xs, domid, failed);
+	if (!r && !t.name[0])
+		return 0; /* it was forgotten meanwhile */
+	if (!r) {
+		fill_spec(&spec, &t);
+		r = toolstack_attach_recorded(xs, &spec);
 	}
+	if (!r || r == TOOLSTACK_DUPLICATE_NAME)
+		return 0;
+	if (failed && r != TOOLSTACK_NO_DOMAIN)
+		failed(domid, t.name ? t.name : "?", r);
 	return r;
 }

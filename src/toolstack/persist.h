@@ -5,8 +5,8 @@
  *
  *	/tool/xenchan/UUID/ID/{name,connection,path,...}
  *
- * and attached by xenchanneld as soon as a domain of that UUID appears. The
- * records live as long as xenstore does.
+ * and attached by xenchanneld as soon as a domain of that UUID appears, see
+ * arrivals.h. The records live as long as xenstore does.
  *
  * All return 0, a toolstack_error, or a negative errno.
  */
@@ -27,11 +27,24 @@ int toolstack_forget(struct xs_handle *xs, unsigned int domid,
 		     const char *name);
 
 /*
- * Attaches what is recorded and not there, for all domains. failed() is told of
- * those that could not be; the others are attached all the same.
+ * For arrivals.c
  */
-int toolstack_attach_persistent(struct xs_handle *xs,
-				void (*failed)(unsigned int domid,
-					       const char *name, int r));
+
+#define PERSIST_UUID_LEN 36
+
+/* uuid has one byte more than that. TOOLSTACK_NO_UUID: it has none (yet). */
+int persist_read_uuid(struct xs_handle *xs, unsigned int domid, char *uuid);
+
+/* Which records there are; *ids is to be freed. */
+int persist_list(struct xs_handle *xs, const char *uuid, char ***ids,
+		 unsigned int *n);
+
+/*
+ * Attaches what is recorded, unless it is there or recorded no more. failed, if
+ * it is not NULL, is told why it could not be.
+ */
+int persist_attach(struct xs_handle *xs, unsigned int domid, const char *uuid,
+		   const char *id,
+		   void (*failed)(unsigned int domid, const char *name, int r));
 
 #endif

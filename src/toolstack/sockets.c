@@ -81,7 +81,14 @@ static int check_holder(struct xs_handle *xs, xs_transaction_t t,
 	if (r || !is)
 		return r;
 	r = toolstack_exists(xs, t, be, &exists);
-	if (!r && exists)
+	if (!r && exists) {
+		console_backend_path(&p, id.backend, id.domid, id.device,
+				     CONSOLE_BE_PATH);
+		r = compare(xs, t, p.s, path, &is);
+	}
+	if (r || !is)
+		return r;
+	if (exists)
 		r = toolstack_check_live(xs, t, id.backend, id.domid, id.device,
 					 &live);
 	if (r)

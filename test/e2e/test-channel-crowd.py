@@ -5,6 +5,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from call_failures import NEVER, fault
 from channel_host import Client, run, stream, wait_for
 
 GUESTS = int(os.environ.get("CHANNEL_GUESTS", 200))
@@ -105,7 +106,57 @@ def one_channel_a_thousand_times(host):
     assert host.read("/local/domain/0/backend/console/1") is None
 
 
-TESTS = [all_guests_with_all_channels, one_channel_a_thousand_times]
+def requests(count):
+    """Those of domain 0 while count() runs: of it and of the daemon."""
+    kinds = [k for k in fault("kinds").split() if k.startswith("xs-")]
+    for kind in kinds:
+        fault("add", "-d", "0", kind, "--errno", "EIO", "--nth", NEVER)
+    count()
+    rows = [r.split("\t") for r in
+            fault("list", "-d", "0").splitlines()[1:]]
+    fault("clear", "-d", "0")
+    return sum(int(r[-1]) for r in rows)
+
+
+def events_of_domains_leave_others_their_turn(host):
+    """What happens in /vm, and a death, cost some requests, not all again."""
+    host.start_daemon()
+    n = min(GUESTS, 20)
+    for g in range(1, n + 1):
+        uuid = f"01234567-89ab-cdef-0123-{g:012}"
+        host.create(g)
+        host.write(f"/local/domain/{g}/vm", "/vm/" + uuid)
+        for k in range(1, 4):
+            host.attach(g, f"c{k}", "--persist")
+    client = Client(f"{host.dir}/1-c1.sock")
+    host.front(1, 7, "--echo")
+    host.connected(1, 7)
+
+    def touch():
+        host.run(0, "sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do "
+                 "xenstore-write /vm/touched $i; done")
+        for i in range(20):
+            data = stream(1000, i)
+            assert client.exchange(data) == data
+
+    quiet = requests(lambda: client.exchange(b"quiet"))
+    touched = requests(touch)
+
+    def die():
+        host.destroy(n)
+        wait_for("its channels to go", lambda: host.read(
+            f"/local/domain/0/backend/console/{n}") is None)
+        data = stream(1000)
+        assert client.exchange(data) == data
+
+    died = requests(die)
+    print(f"     {3 * n} channels: {touched} requests of 10 touches of /vm, "
+          f"{died} of a death, {quiet} of none")
+    assert touched < 10 * 40, touched
+    assert died < 60 * 3 + 20 * n, died
+
+
+TESTS = [events_of_domains_leave_others_their_turn, all_guests_with_all_channels, one_channel_a_thousand_times]
 
 if __name__ == "__main__":
     run(TESTS)

@@ -27,8 +27,10 @@ def persistent_channel_is_there_before_its_guest_runs(host):
     wait_for("the channel", lambda: host.list(2))
     host.await_entry(2, "a", backend="init-wait", path=path)
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o640
-    host.front(2, 1, "--echo")
-    host.connected(2, 1)
+    # The highest: libxl writes its own from the first on.
+    assert host.entry(2, "a")["device"] == "7"
+    host.front(2, 7, "--echo")
+    host.connected(2, 7)
     assert Client(path).exchange(b"again") == b"again"
     host.detach(2, "a")
     host.create(4)
@@ -46,6 +48,24 @@ def persistent_channel_comes_at_the_introduction_too(host):
     host.write("/local/domain/2/vm", "/vm/" + UUID)
     host.create(3)
     wait_for("the channel", lambda: host.list(2))
+
+
+def what_libxl_overwrites_is_attached_elsewhere(host):
+    """Its transaction of devices that it counted before ours was there."""
+    host.start_daemon()
+    make_domain_of_uuid(host, 1)
+    path = host.attach(1, "a", "--persist")
+    host.await_entry(1, "a", device="7", backend="init-wait")
+    be = "/local/domain/0/backend/console/1/7"
+    # The mark last: then it is seen, as it is with one transaction.
+    host.run(0, "sh", "-c", f"xenstore-write {be}/name of.xl "
+             "/libxl/1/device/console/7/name of.xl "
+             "/local/domain/1/device/console/7/type ioemu && "
+             f"xenstore-rm {be}/path && xenstore-rm {be}/xenchan")
+    wait_for("the channel", lambda: [e for e in host.list(1)
+                                     if e["name"] == "a"])
+    host.await_entry(1, "a", device="6", backend="init-wait", path=path)
+    assert host.entry(1, "of.xl")["device"] == "7"
 
 
 def channels_of_a_dead_driver_domain_can_be_detached(host):

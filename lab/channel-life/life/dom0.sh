@@ -31,7 +31,7 @@ begin() {
 	attach 1 l.kernel --persist && attach 2 l.ours --persist
 	rc=$?
 	for d in 1 2; do lab-wait $d data/boot >/dev/null || exit 1; done
-	within 60 is $D/1/device/console/1/state 4 || rc=1
+	within 60 is $D/1/device/console/7/state 4 || rc=1
 	tty_agent 1 l.kernel
 	serve 2 l.ours
 	ping 1-l.kernel 20000 l.kernel || rc=1
@@ -55,7 +55,7 @@ restored_kernel() {
 # The guest's clocks tell that it has slept, where its id does not
 restored_ours() {
 	test_begin "restored with the same id: our own side"
-	xl save -D domu2 /tmp/saved >/tmp/t.save 2>&1 && within 20 absent $D/2/device/console/1
+	xl save -D domu2 /tmp/saved >/tmp/t.save 2>&1 && within 20 absent $D/2/device/console/7
 	rc=$?
 	# libxl keeps an id from being used again for a minute
 	rm -f /run/xen/domid-history
