@@ -161,7 +161,7 @@ int libxenvchan_send(struct libxenvchan *ctrl, const void *data, size_t size);
  * Sends size bytes, at most INT_MAX: all of them if blocking, else as many as
  * there is room for, perhaps 0. Returns how many. If a signal or a close ends
  * the wait, those that were sent count, and the next call reports the close. -1
- * with none sent: EPIPE, EPROTO, EINTR.
+ * with none sent: EPIPE, EPROTO, EINTR, ETIMEDOUT of libxenvchan_set_timeout().
  */
 int libxenvchan_write(struct libxenvchan *ctrl, const void *data, size_t size);
 
