@@ -107,18 +107,25 @@ static int run(struct runner *r, uint64_t count, bool verify,
 	return 0;
 }
 
-/* Every byte of several rings full, and of three messages at least. */
+/* So many round trips are made before the times of any count. */
+#define LATENCY_TRIALS 4096
+
+/*
+ * Every byte of four rings full, and of three messages at least. A round trip
+ * compares its messages as it measures them.
+ */
 static int verify(struct runner *r)
 {
 	static struct outcome out;
 	const struct result *res = r->result;
+	bool trips = res->work == WORK_LATENCY;
 	uint64_t n = 4 * res->ring / res->size;
 
-	return run(r,
-		   n < 3      ? 3
-		   : n > 4096 ? 4096
-			      : n,
-		   res->work != WORK_LATENCY, &out);
+	if (n < 3)
+		n = 3;
+	if (trips && n > LATENCY_TRIALS)
+		n = LATENCY_TRIALS;
+	return run(r, n, !trips, &out);
 }
 
 /*
@@ -163,7 +170,8 @@ static void record(struct runner *r, const struct outcome *o,
 	if (res->work == WORK_LATENCY) {
 		res->figures[FIGURE_P50][i] =
 			(double)histogram_quantile(&o->times, 0.5);
-		histogram_merge(&res->times, &o->times);
+		histogram_merge(near ? &res->times_close : &res->times,
+				&o->times);
 	}
 	res->close[i] = near;
 	res->n_close += near;
@@ -213,6 +221,13 @@ static int take_turns(struct bench *b, struct runner *runners)
 	return 0;
 }
 
+/* Of rounds that count only for want of others, the times count as well. */
+static void finish(struct result *r)
+{
+	if (result_is_close(r))
+		histogram_merge(&r->times, &r->times_close);
+}
+
 static bool can_try(const struct contender *c, const struct result *r)
 {
 	bool vchan = c->kind == KIND_VCHAN;
@@ -248,6 +263,8 @@ static int measure_case(struct bench *b, struct runner *runners)
 		     first->unable))
 			break;
 	}
+	for (unsigned int i = 0; i < b->n_contenders; i++)
+		finish(runners[i].result);
 	return 0;
 }
 

@@ -38,7 +38,8 @@ struct result {
 	unsigned int n_close;
 	bool close[ROUNDS_MAX];
 	double figures[FIGURE_N][ROUNDS_MAX];
-	struct histogram times;
+	struct histogram times; /* of the rounds that count */
+	struct histogram times_close;
 };
 
 struct bench {

@@ -132,20 +132,39 @@ static uint64_t send_all(struct transport *t, const struct job *job,
 	return 0;
 }
 
-/* What came, from position pos of the stream on. */
+/* A message that came whole. */
 static inline bool is_right(const struct job *job, const uint8_t *data,
-			    size_t n, uint64_t pos)
+			    uint64_t i)
 {
-	if (job->verify)
-		return pattern_matches(data, n, pos);
-	return n < sizeof(uint64_t) || pos % job->size ||
-	       is_stamped(data, job->size, number_of(job, pos / job->size));
+	return job->verify ? pattern_matches(data, job->size, i * job->size)
+			   : is_stamped(data, job->size, number_of(job, i));
+}
+
+/* The messages of a stream, as their numbers pass. */
+struct stamps {
+	uint64_t start,
+		i; /* of the next message: where it begins, which it is */
+};
+
+/* The numbers of all messages that begin in n bytes from pos on, and lie in them. */
+static bool stamps_are_right(struct stamps *s, const struct job *job,
+			     const uint8_t *data, size_t n, uint64_t pos)
+{
+	bool right = true;
+
+	for (; s->start < pos + n; s->start += job->size, s->i++) {
+		if (s->start + sizeof(uint64_t) <= pos + n)
+			right &= is_stamped(data + (s->start - pos), job->size,
+					    number_of(job, s->i));
+	}
+	return right;
 }
 
 static uint64_t receive_stream(struct transport *t, const struct job *job,
 			       uint8_t *buffer)
 {
 	uint64_t all = job->count * job->size, failed = 0;
+	struct stamps stamps = { 0, 0 };
 
 	for (uint64_t pos = 0; pos < all;) {
 		uint64_t left = all - pos;
@@ -154,7 +173,9 @@ static uint64_t receive_stream(struct transport *t, const struct job *job,
 
 		if (n < 0)
 			return FAILED_CALL;
-		if (!is_right(job, buffer, (size_t)n, pos))
+		if (job->verify ? !pattern_matches(buffer, (size_t)n, pos)
+				: !stamps_are_right(&stamps, job, buffer,
+						    (size_t)n, pos))
 			failed = FAILED_DATA;
 		pos += (uint64_t)n;
 	}
@@ -169,7 +190,7 @@ static uint64_t receive_packets(struct transport *t, const struct job *job,
 	for (uint64_t i = 0; i < job->count; i++) {
 		if (t->get_packet(t, buffer, job->size))
 			return FAILED_CALL;
-		if (!is_right(job, buffer, job->size, i * job->size))
+		if (!is_right(job, buffer, i))
 			failed = FAILED_DATA;
 	}
 	return failed;
@@ -256,7 +277,7 @@ static bool get_message(const struct iovec v[2], size_t offset,
 	if (at && !job->verify && job->work == WORK_INPLACE)
 		return use_message(at, job->size, number_of(job, i));
 	copy_out(v, offset, buffer, job->size);
-	return is_right(job, buffer, job->size, i * job->size);
+	return is_right(job, buffer, i);
 }
 
 static uint64_t send_spans(struct transport *t, const struct job *job,
