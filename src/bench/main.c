@@ -7,7 +7,6 @@
 #include <getopt.h>
 #include <limits.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "bench/report.h"
 #include "cli/command.h"
 #include "cli/say.h"
+#include "cli/stop.h"
 
 #define COMMAND "vchan bench"
 #define LIST_MAX 16
@@ -512,8 +512,14 @@ static int serve(struct options *o)
 			pair_serve(&b->contenders[i], &b->stage, o->rings[k],
 				   (unsigned int)k * CONTENDERS_MAX + i);
 	}
-	while (wait(&status) > 0)
-		failed |= status;
+	for (;;) {
+		if (wait(&status) > 0)
+			failed |= status;
+		else if (errno != EINTR)
+			break;
+		else if (stop_signal())
+			return STATUS_FAILED;
+	}
 	return failed ? say_failure("an end has failed") : STATUS_DONE;
 }
 
@@ -535,9 +541,13 @@ static int run(struct options *o)
 	if (o->plot && report_plot(b, o->plot))
 		return say_failure("%s: gnuplot has failed", o->plot);
 	for (size_t i = 0; i < b->n_results; i++) {
-		if (b->results[i].unable && *b->results[i].unable == 'w')
+		const struct result *res = &b->results[i];
+
+		/* "-" is what a contender cannot do. */
+		if (res->unable && strcmp(res->unable, "-"))
 			return say_failure(
-				"data did not arrive as it was sent");
+				"%s, %s of %zu bytes: %s", res->contender->name,
+				work_name(res->work), res->size, res->unable);
 	}
 	return STATUS_DONE;
 }
@@ -561,12 +571,14 @@ int main(int argc, char **argv)
 	if (!realpath("/proc/self/exe", self))
 		return say_failure("/proc/self/exe: %s", strerror(errno));
 	o.bench.stage.self = self;
-	signal(SIGPIPE, SIG_IGN);
+	r = stop_install();
+	if (r)
+		return say_failure("eventfd: %s", strerror(-r));
 	if (needs_host(&o))
 		r = start_host(&o);
 	if (!r)
 		r = o.serve ? serve(&o) : run(&o);
 	stop_host(&o);
 	free(o.bench.results);
-	return r;
+	return stop_signal() ? 128 + stop_signal() : r;
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +13,13 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/parse.h"
+#include "cli/stop.h"
 
 /* Domains of a host of our own. */
 enum { CLIENT, SERVER };
@@ -246,15 +250,23 @@ static pid_t start_end(const struct command *c, int in, int out)
 	return -1;
 }
 
+/* -1: the end is gone, or we are to stop. */
 static int read_all(int fd, void *data, size_t n)
 {
+	struct pollfd both[] = { { .fd = fd, .events = POLLIN },
+				 { .fd = stop_fd(), .events = POLLIN } };
 	char *p = data;
 
 	while (n) {
-		ssize_t r = read(fd, p, n);
+		ssize_t r;
 
-		if (r < 0 && errno == EINTR)
+		if (poll(both, 2, -1) < 0 && errno != EINTR)
+			return -1;
+		if (stop_signal())
+			return -1;
+		if (!both[0].revents)
 			continue;
+		r = read(fd, p, n);
 		if (r <= 0)
 			return -1;
 		p += r;
@@ -313,6 +325,33 @@ int pair_do(struct pair *p, const struct job *job, struct outcome *outcome)
 	return read_all(p->from, outcome, sizeof(*outcome));
 }
 
+/* Whether it has ended within two seconds. */
+static bool ends(pid_t pid)
+{
+	const struct timespec look = { .tv_nsec = 5 * NS_PER_MS };
+	int64_t deadline = deadline_in(2 * NS_PER_S);
+
+	for (;;) {
+		if (waitpid(pid, NULL, WNOHANG))
+			return true;
+		if (clock_now_ns() >= deadline)
+			return false;
+		nanosleep(&look, NULL);
+	}
+}
+
+/* An end whose other end has never come, or has gone, may wait for ever. */
+static void end_process(pid_t pid)
+{
+	if (ends(pid))
+		return;
+	kill(pid, SIGTERM);
+	if (ends(pid))
+		return;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 void pair_stop(struct pair *p)
 {
 	static const struct job quit = { .work = WORK_QUIT };
@@ -325,7 +364,7 @@ void pair_stop(struct pair *p)
 	close(p->from);
 	for (int i = 0; i < 2; i++) {
 		if (p->pids[i] > 0)
-			waitpid(p->pids[i], NULL, 0);
+			end_process(p->pids[i]);
 	}
 	p->to = p->from = -1;
 }

@@ -6,6 +6,7 @@ No time and no speed is looked at: only what is exact.
 """
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -113,13 +114,35 @@ def a_file_that_is_no_libxenvchan_is_refused():
     bench("-c", "/nonexistent", status=2)
 
 
+def an_end_whose_other_end_cannot_start_is_ended():
+    libc = next(line.split()[-1] for line in open("/proc/self/maps")
+                if "libc.so" in line or "libc-" in line)
+    for who in (f"{libc}:ours", f"ours:{libc}"):
+        out = bench("-c", who, "-m", "stream", "-s", "64", *QUICK, status=1)
+        assert "not a libxenvchan" in out.stderr, out
+
+
+def a_signal_leaves_nothing_behind():
+    with tempfile.TemporaryDirectory() as d:
+        with subprocess.Popen([XENCHAN, "vchan", "bench", "-c", "ours",
+                               "--no-fifo", "-n", "100"],
+                              env=os.environ | {"TMPDIR": d},
+                              stdout=subprocess.PIPE) as b:
+            b.stdout.readline()  # the host is there
+            b.send_signal(signal.SIGTERM)
+            assert b.wait(60) == 128 + signal.SIGTERM
+        assert not os.listdir(d), os.listdir(d)
+
+
 TESTS = [every_contender_moves_every_byte,
          events_and_calls_are_counted_for_any_library,
          a_message_larger_than_the_ring_is_no_packet,
          it_measures_between_domains_that_are_there,
          the_table_names_all_and_a_plot_is_drawn_or_refused,
          without_gnuplot_it_says_so_before_it_measures,
-         a_file_that_is_no_libxenvchan_is_refused]
+         a_file_that_is_no_libxenvchan_is_refused,
+         an_end_whose_other_end_cannot_start_is_ended,
+         a_signal_leaves_nothing_behind]
 
 if __name__ == "__main__":
     for test in TESTS:
