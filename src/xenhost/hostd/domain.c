@@ -183,7 +183,10 @@ void domain_destroy(struct domain *domain)
 
 void domain_reap(struct domain *domain)
 {
-	if (domain->state == DOMAIN_DYING && domain->grants.n_mapped == 0 &&
-	    list_empty(&domain->processes))
-		domain_free(domain);
+	if (domain->state != DOMAIN_DYING || domain->grants.n_mapped > 0 ||
+	    !list_empty(&domain->processes))
+		return;
+	/* What the dying was named in since is not for the next of its id. */
+	xenstored_release(domain->host->store, domain->id);
+	domain_free(domain);
 }
