@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-#define HV_PROTO 1
+#define HV_PROTO 2
 
 /* Environment of the processes of a domain. */
 #define HV_ENV_DIR "XENHOST_DIR"
@@ -38,13 +38,15 @@ enum hv_op {
 	HV_BIND_INTERDOMAIN,
 	/* in: id, port; out: gen; if bound: page, slot, peer_gen; peer's fd */
 	HV_ROUTE,
+	/* in: id, port; for who has no descriptor left for a route */
+	HV_NOTIFY,
 	/* in: id, port */
 	HV_UNBIND,
 	/* in: domid, count, flags, notify_*; out: id, refs; fd: memory */
 	HV_SHARE,
 	/* in: domid, count, flags, notify_*, refs; out: id; fd: memory */
 	HV_MAP,
-	/* in: id, first, count: pages of a share or a map; the last frees it */
+	/* in: id, first, count, flags: of a share or a map; the last frees it */
 	HV_RELEASE,
 	/* in: domid; out: domid (the first that is not lower), flags */
 	HV_DOMAIN,
@@ -54,6 +56,8 @@ enum hv_op {
 enum hv_flag {
 	HV_WRITE = 1, /* SHARE: the peer may write; MAP: wants to write */
 	HV_DYING = 2, /* DOMAIN: destroyed, its pages still mapped */
+	HV_FD = 4,    /* any reply: a descriptor comes along */
+	HV_QUIET = 8, /* RELEASE: it never came about, nobody is notified */
 };
 
 struct hv_request {

@@ -215,7 +215,7 @@ static int hv_receive(int fd, struct hv_reply *reply, uint32_t *refs,
 		.msg_controllen = sizeof(control),
 	};
 	const struct cmsghdr *cmsg;
-	int got = -1;
+	_cleanup_close_ int got = -1;
 	ssize_t n;
 
 	do {
@@ -228,11 +228,34 @@ static int hv_receive(int fd, struct hv_reply *reply, uint32_t *refs,
 	if (cmsg && cmsg->cmsg_level == SOL_SOCKET &&
 	    cmsg->cmsg_type == SCM_RIGHTS)
 		memcpy(&got, CMSG_DATA(cmsg), sizeof(got));
+	/* The kernel drops what it has no descriptor left for. */
+	if (reply->flags & HV_FD && got < 0)
+		return -EMFILE;
 	if (fd_r)
-		*fd_r = got;
-	else if (got >= 0)
-		close(got);
+		*fd_r = TAKE_FD(got);
 	return -(int)reply->error;
+}
+
+/* Takes back what the host did, and gave a descriptor that did not arrive. */
+static void hv_undo(struct hv_conn *conn, const struct hv_request *done,
+		    const struct hv_reply *reply)
+{
+	struct hv_request req = { .id = reply->id };
+
+	switch (done->op) {
+	case HV_EVTCHN_OPEN:
+		req.op = HV_EVTCHN_CLOSE;
+		break;
+	case HV_SHARE:
+	case HV_MAP:
+		req.op = HV_RELEASE;
+		req.count = done->count;
+		req.flags = HV_QUIET;
+		break;
+	default:
+		return;
+	}
+	hv_call(conn, &req, NULL, 0, NULL, NULL);
 }
 
 int hv_call(struct hv_conn *conn, const struct hv_request *req, uint32_t *refs,
@@ -241,14 +264,19 @@ int hv_call(struct hv_conn *conn, const struct hv_request *req, uint32_t *refs,
 	struct hv_reply unused;
 	int r;
 
+	if (!reply)
+		reply = &unused;
+	*reply = (struct hv_reply){ 0 };
 	if (fd_r)
 		*fd_r = -1;
 	pthread_mutex_lock(&conn->lock);
 	r = hv_send(conn->fd, req, refs);
 	if (r == 0)
-		r = hv_receive(conn->fd, reply ? reply : &unused, refs,
+		r = hv_receive(conn->fd, reply, refs,
 			       req->n_refs ? 0 : max_refs, fd_r);
 	pthread_mutex_unlock(&conn->lock);
+	if (r < 0 && reply->flags & HV_FD)
+		hv_undo(conn, req, reply);
 	return r;
 }
 

@@ -41,7 +41,8 @@ HV_API void *hv_conn_page(const struct hv_conn *conn, uint32_t page);
  * One request and its reply. refs are req->n_refs references to send, or,
  * if the request has none, room for max_refs to receive. *fd_r, unless NULL,
  * is the descriptor that came along (CLOEXEC, caller's) or -1. -errno as
- * hostd answered; -ENODEV if the host is gone.
+ * hostd answered; -ENODEV if the host is gone; -EMFILE if it sent a descriptor
+ * that this process has no room for: then nothing was done.
  */
 HV_API int hv_call(struct hv_conn *conn, const struct hv_request *req,
 		   uint32_t *refs, uint32_t max_refs, struct hv_reply *reply,

@@ -134,12 +134,19 @@ static int route_ask(struct xenevtchn_handle *h, struct port *port)
 
 int handle_notify(struct xenevtchn_handle *h, struct port *port)
 {
+	const struct hv_request by_host = { .op = HV_NOTIFY,
+					    .id = h->id,
+					    .port = port->number };
 	struct route *route = &port->route;
 
 	for (int i = 0; i < MAX_REROUTES; i++) {
 		if (port_word_gen(port->word) != route->gen) {
 			int r = route_ask(h, port);
 
+			/* On Xen it takes no descriptor to notify. */
+			if (r == -EMFILE)
+				return hv_call(h->conn, &by_host, NULL, 0, NULL,
+					       NULL);
 			if (r < 0)
 				return r;
 		}

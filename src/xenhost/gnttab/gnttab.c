@@ -261,9 +261,18 @@ xengntshr_handle *xengntshr_open(struct xentoollog_logger *logger,
 {
 	xengntshr_handle *h = gnt_open(logger, FAULT_GNTSHR_OPEN);
 
+	if (!h)
+		return NULL;
 	/* Inherited through exec(2), as Xen 4.17's library opens gntalloc. */
-	if (h)
-		h->fd = eventfd(0, 0);
+	h->fd = eventfd(0, 0);
+	if (h->fd < 0) {
+		int error = errno;
+
+		gnt_log(h, "opening the share device", error);
+		gnt_close(h);
+		errno = error;
+		return NULL;
+	}
 	return h;
 }
 

@@ -32,7 +32,7 @@ __attribute__((constructor)) static void region_init(void)
 
 /* Tells hostd about pages first to first + count of the region. */
 static void region_release(struct region *region, uint32_t first,
-			   uint32_t count)
+			   uint32_t count, uint32_t flags)
 {
 	for (uint32_t i = 0; i < region->n_segments; i++) {
 		const struct segment *s = &region->segments[i];
@@ -45,6 +45,7 @@ static void region_release(struct region *region, uint32_t first,
 			.id = s->id,
 			.first = from - s->first,
 			.count = to - from,
+			.flags = flags,
 		};
 
 		/* A forked child's munmap is no matter of the parent's. */
@@ -87,21 +88,22 @@ static void region_free(struct region *region)
 	free(region);
 }
 
-/* Undoes a region that is not on the list yet, or no longer mapped. */
+/* A region that is no longer mapped. */
 static void region_drop(struct region *region)
 {
-	if (!region)
-		return;
 	if (region->n_left)
-		region_release(region, 0, region->n_pages);
+		region_release(region, 0, region->n_pages, 0);
 	region_free(region);
 }
 
+/* One that did not come about: no peer shall take it for one that ended. */
 static void region_abandon(struct region *region)
 {
-	if (region)
-		munmap(region->addr, (size_t)region->n_pages << XEN_PAGE_SHIFT);
-	region_drop(region);
+	if (!region)
+		return;
+	munmap(region->addr, (size_t)region->n_pages << XEN_PAGE_SHIFT);
+	region_release(region, 0, region->n_pages, HV_QUIET);
+	region_free(region);
 }
 DEFINE_CLEANUP(struct region *, region, region_abandon)
 
@@ -306,7 +308,7 @@ int region_unmap(struct xengntdev_handle *h, void *addr, uint32_t count)
 
 		r = munmap(addr, size) < 0 ? -errno : 0;
 		if (r == 0) {
-			region_release(region, first, count);
+			region_release(region, first, count, 0);
 			if (region->n_left == 0)
 				region_free(region);
 		}

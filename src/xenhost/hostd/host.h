@@ -161,8 +161,9 @@ void process_accept(struct domain *domain, int fd);
 void process_free(struct process *process);
 
 void evtchn_free(struct process *process, struct evtchn *evtchn);
+/* quiet: without the unmap notification. */
 void grants_release(struct process *process, struct grants *grants,
-		    uint32_t first, uint32_t count);
+		    uint32_t first, uint32_t count, bool quiet);
 
 /*
  * Serves a request; refs has room for HV_MAX_REFS. A descriptor to send

@@ -25,11 +25,12 @@ void evtchn_free(struct process *process, struct evtchn *evtchn)
 }
 
 /* The unmap notification: the byte first, so that the event finds it 0. */
-static void grants_notify(struct process *process, struct grants *grants)
+static void grants_notify(struct process *process, struct grants *grants,
+			  bool quiet)
 {
 	struct port *port = TAKE_PTR(grants->notify_port);
 
-	if (process->domain->state == DOMAIN_ALIVE) {
+	if (!quiet && process->domain->state == DOMAIN_ALIVE) {
 		if (grants->notify_offset != HV_NONE)
 			grant_table_clear_byte(&grants->granter->grants,
 					       grants->refs[0],
@@ -67,11 +68,11 @@ static void release_run(struct process *process, struct grants *grants,
 }
 
 void grants_release(struct process *process, struct grants *grants,
-		    uint32_t first, uint32_t count)
+		    uint32_t first, uint32_t count, bool quiet)
 {
 	uint32_t end = first + count, start = first;
 
-	grants_notify(process, grants);
+	grants_notify(process, grants, quiet);
 	for (uint32_t i = first; i <= end; i++) {
 		if (i < end && grants->refs[i] != 0)
 			continue;
@@ -95,9 +96,9 @@ void process_free(struct process *process)
 
 	/* All notifications come first: no page is given up before. */
 	HASH_ITER (hh, process->grants, grants, next_grants)
-		grants_notify(process, grants);
+		grants_notify(process, grants, false);
 	HASH_ITER (hh, process->grants, grants, next_grants)
-		grants_release(process, grants, 0, grants->n_refs);
+		grants_release(process, grants, 0, grants->n_refs, false);
 	for (evtchn = process->evtchns; evtchn; evtchn = evtchn->hh.next)
 		list_for_each (pos, &evtchn->ports.ports)
 			port_rekick(list_entry(pos, struct port, link));
@@ -178,6 +179,8 @@ static void on_request(void *user)
 		r = process_serve(process, &req, refs, &reply, &fd);
 		if (r < 0)
 			reply = (struct hv_reply){ .error = -r };
+		else if (fd >= 0)
+			reply.flags |= HV_FD;
 		r = process_reply(process, &reply, refs, r < 0 ? -1 : fd);
 	}
 	if (r < 0)

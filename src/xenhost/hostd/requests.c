@@ -163,6 +163,17 @@ static int serve_route(struct process *process, const struct hv_request *req,
 	return 0;
 }
 
+static int serve_notify(struct process *process, const struct hv_request *req,
+			uint32_t *refs, struct hv_reply *reply, int *fd_r)
+{
+	struct port *port = find_port(process, req->id, req->port);
+
+	if (!port)
+		return -ENOTCONN;
+	port_send(port);
+	return 0;
+}
+
 static int serve_unbind(struct process *process, const struct hv_request *req,
 			uint32_t *refs, struct hv_reply *reply, int *fd_r)
 {
@@ -292,7 +303,8 @@ static int serve_release(struct process *process, const struct hv_request *req,
 	if (!grants || req->first > grants->n_refs ||
 	    req->count > grants->n_refs - req->first)
 		return -EINVAL;
-	grants_release(process, grants, req->first, req->count);
+	grants_release(process, grants, req->first, req->count,
+		       req->flags & HV_QUIET);
 	return 0;
 }
 
@@ -319,6 +331,7 @@ static const serve_fn serve[] = {
 	[HV_BIND_UNBOUND] = serve_bind_unbound,
 	[HV_BIND_INTERDOMAIN] = serve_bind_interdomain,
 	[HV_ROUTE] = serve_route,
+	[HV_NOTIFY] = serve_notify,
 	[HV_UNBIND] = serve_unbind,
 	[HV_SHARE] = serve_share,
 	[HV_MAP] = serve_map,

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What strangers' programs do with the libraries, beyond what libxenvchan does.
+ *
+ *   stand-ins MODE DOMID     DOMID is the domain that it runs in
+ *
+ * Each mode is a function below. 0, or 1 and what failed on stderr.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <xenevtchn.h>
+#include <xengnttab.h>
+
+#define check(ok)                                                        \
+	do {                                                             \
+		if (!(ok)) {                                             \
+			fprintf(stderr, "stand-ins: line %d: %s (%s)\n", \
+				__LINE__, #ok, strerror(errno));         \
+			exit(1);                                         \
+		}                                                        \
+	} while (0)
+
+#define WAIT_MS 20000 /* a guard against hangs */
+
+static unsigned int self;
+
+/* Two ends of an event channel, each on a handle of its own. */
+struct pair {
+	xenevtchn_handle *server, *client;
+	int port, client_port;
+};
+
+static bool has_event(xenevtchn_handle *h, int timeout)
+{
+	struct pollfd p = { .fd = xenevtchn_fd(h), .events = POLLIN };
+
+	return poll(&p, 1, timeout) == 1;
+}
+
+static void take_event(xenevtchn_handle *h, int port)
+{
+	check(has_event(h, WAIT_MS));
+	check(xenevtchn_pending(h) == port);
+	check(xenevtchn_unmask(h, port) == 0);
+}
+
+static void bind_client(struct pair *p)
+{
+	check(p->client = xenevtchn_open(NULL, 0));
+	p->port = xenevtchn_bind_unbound_port(p->server, self);
+	check(p->port > 0);
+	p->client_port = xenevtchn_bind_interdomain(p->client, self, p->port);
+	check(p->client_port > 0);
+	take_event(p->client, p->client_port);
+}
+
+static struct pair make_pair(void)
+{
+	struct pair p;
+
+	check(p.server = xenevtchn_open(NULL, 0));
+	bind_client(&p);
+	return p;
+}
+
+static void close_pair(struct pair *p)
+{
+	check(xenevtchn_close(p->client) == 0);
+	check(xenevtchn_close(p->server) == 0);
+}
+
+/* No descriptor is free between these two. */
+static struct rlimit old_limit;
+
+static void use_up_descriptors(void)
+{
+	struct rlimit limit;
+	int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	check(lowest >= 0 && close(lowest) == 0);
+	check(getrlimit(RLIMIT_NOFILE, &old_limit) == 0);
+	limit = old_limit;
+	limit.rlim_cur = lowest;
+	check(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
+static void give_descriptors_back(void)
+{
+	check(setrlimit(RLIMIT_NOFILE, &old_limit) == 0);
+}
+
+/* What takes a descriptor fails with EMFILE, and has done nothing. */
+static void fail_at_the_limit(xengntshr_handle *shr, xengnttab_handle *tab,
+			      uint32_t ref, uint8_t *page)
+{
+	uint32_t refs[3];
+
+	for (int i = 0; i < 5; i++) {
+		errno = 0;
+		check(!xengntshr_share_pages(shr, self, 3, refs, 1));
+		check(errno == EMFILE);
+		errno = 0;
+		check(!xengnttab_map_grant_ref_notify(
+			tab, self, ref, PROT_READ | PROT_WRITE, 0, -1));
+		check(errno == EMFILE && *page == 1);
+		errno = 0;
+		check(!xenevtchn_open(NULL, 0) && errno == EMFILE);
+		errno = 0;
+		check(!xengntshr_open(NULL, 0) && errno == EMFILE);
+	}
+}
+
+/*
+ * At the limit of descriptors an event still comes, as it takes none on Xen.
+ * The domain may share 4 pages.
+ */
+static void mode_descriptors(void)
+{
+	xengntshr_handle *shr = xengntshr_open(NULL, 0);
+	xengnttab_handle *tab = xengnttab_open(NULL, 0);
+	struct pair p = make_pair();
+	uint32_t ref, refs[3];
+	uint8_t *page;
+
+	check(shr && tab);
+	check(page = xengntshr_share_pages(shr, self, 1, &ref, 1));
+	*page = 1;
+	use_up_descriptors();
+	for (int i = 0; i < 3; i++) {
+		check(xenevtchn_notify(p.client, p.client_port) == 0);
+		take_event(p.server, p.port);
+	}
+	fail_at_the_limit(shr, tab, ref, page);
+	give_descriptors_back();
+
+	check(xenevtchn_notify(p.client, p.client_port) == 0);
+	take_event(p.server, p.port);
+	check(xengntshr_share_pages(shr, self, 3, refs, 1));
+	check(xengnttab_map_grant_ref(tab, self, ref, PROT_READ));
+	close_pair(&p);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} modes[] = {
+	{ "descriptors", mode_descriptors },
+};
+
+int main(int argc, char **argv)
+{
+	if (argc != 3)
+		return 2;
+	self = strtoul(argv[2], NULL, 10);
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		if (strcmp(argv[1], modes[i].name) == 0) {
+			modes[i].run();
+			return 0;
+		}
+	}
+	return 2;
+}

@@ -1,0 +1,9 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What strangers' programs do with the libraries: one process, both ends.
+# shellcheck source=test/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+host 1
+"$XENHOST" create 2 few --grants 4 >/dev/null
+
+dom 2 "$STAND_INS" descriptors 2
