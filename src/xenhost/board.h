@@ -2,9 +2,9 @@
 /*
  * The board: memory that hostd and all processes of all domains share. One
  * page a domain (its faults, its event counter) and one page an event-channel
- * handle (its port words). hostd hands out the pages, everybody maps the
- * whole, sparsely used, and names a page by its number. Its pages are four of
- * Xen's, so that one process can serve thousands of ports.
+ * handle (its port words). hostd hands out the pages and names them by their
+ * number; a process maps those that it needs. A page is four of Xen's, so that
+ * one handle can serve thousands of ports.
  */
 #ifndef XENCHAN_XENHOST_BOARD_H
 #define XENCHAN_XENHOST_BOARD_H

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <xenevtchn.h>
 #include <xengnttab.h>
@@ -149,11 +151,58 @@ static void mode_descriptors(void)
 	close_pair(&p);
 }
 
+/* Opens, binds, shares and maps, and hears of an event. */
+static void do_everything(void)
+{
+	xengntshr_handle *shr = xengntshr_open(NULL, 0);
+	xengnttab_handle *tab = xengnttab_open(NULL, 0);
+	struct pair p = make_pair();
+	uint8_t *mine, *theirs;
+	uint32_t ref;
+
+	check(shr && tab);
+	check(mine = xengntshr_share_pages(shr, self, 1, &ref, 1));
+	check(theirs = xengnttab_map_grant_ref(tab, self, ref,
+					       PROT_READ | PROT_WRITE));
+	theirs[7] = 0x5a;
+	check(mine[7] == 0x5a);
+	check(xenevtchn_notify(p.client, p.client_port) == 0);
+	take_event(p.server, p.port);
+	close_pair(&p);
+}
+
+/* Memory that may not be swapped, within the usual limit of it. */
+static void mode_locked(void)
+{
+	const struct rlimit limit = { 8 << 20, 8 << 20 };
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct none[2] = { 0 };
+
+	/* Who may lock as much as he likes has no limit. */
+	check(syscall(SYS_capset, &header, none) == 0);
+	check(setrlimit(RLIMIT_MEMLOCK, &limit) == 0);
+	check(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
+	do_everything();
+}
+
+/* As under `ulimit -v`. */
+static void mode_addresses(void)
+{
+	const struct rlimit limit = { 128 << 20, 128 << 20 };
+
+	check(setrlimit(RLIMIT_AS, &limit) == 0);
+	do_everything();
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } modes[] = {
 	{ "descriptors", mode_descriptors },
+	{ "locked", mode_locked },
+	{ "addresses", mode_addresses },
 };
 
 int main(int argc, char **argv)

@@ -7,3 +7,5 @@ host 1
 "$XENHOST" create 2 few --grants 4 >/dev/null
 
 dom 2 "$STAND_INS" descriptors 2
+dom 1 "$STAND_INS" locked 1
+dom 1 "$STAND_INS" addresses 1

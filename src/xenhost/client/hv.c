@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/list.h"
 #include "hv.h"
 
 struct hv_conn {
@@ -19,9 +20,18 @@ struct hv_conn {
 	pid_t pid;            /* who connected */
 	unsigned int n_refs;  /* under current_lock */
 	int fd;
+	int board_fd; /* owner */
 	unsigned int domid;
-	uint8_t *board;
+	struct list pages; /* under lock */
 	struct domain_page *domain;
+};
+
+/* A page of the board that is mapped here. */
+struct board_page {
+	struct list link;
+	uint32_t number;
+	unsigned int n_refs;
+	void *addr;
 };
 
 /* Guards current and every n_refs; held across fork. */
@@ -47,12 +57,23 @@ __attribute__((constructor)) static void hv_init(void)
 	pthread_atfork(before_fork, after_fork, after_fork);
 }
 
+static void page_free(struct board_page *page)
+{
+	list_remove(&page->link);
+	munmap(page->addr, BOARD_PAGE_SIZE);
+	free(page);
+}
+
 static void conn_free(struct hv_conn *conn)
 {
+	struct list *pos, *tmp;
+
 	if (!conn)
 		return;
-	if (conn->board)
-		munmap(conn->board, BOARD_SIZE);
+	list_for_each_safe (pos, tmp, &conn->pages)
+		page_free(list_entry(pos, struct board_page, link));
+	if (conn->board_fd >= 0)
+		close(conn->board_fd);
 	if (conn->fd >= 0)
 		close(conn->fd);
 	free(conn);
@@ -89,9 +110,8 @@ static int conn_new(struct hv_conn **conn_r)
 {
 	const struct hv_request req = { .op = HV_HELLO, .id = HV_PROTO };
 	_cleanup_(cleanup_connp) struct hv_conn *conn = NULL;
-	_cleanup_close_ int board_fd = -1;
 	struct hv_reply reply;
-	void *board;
+	void *domain;
 	int r;
 
 	conn = calloc(1, sizeof(*conn));
@@ -99,21 +119,18 @@ static int conn_new(struct hv_conn **conn_r)
 		return -ENOMEM;
 	pthread_mutex_init(&conn->lock, NULL);
 	conn->pid = getpid();
-	conn->fd = -1;
+	conn->fd = conn->board_fd = -1;
+	list_init(&conn->pages);
 	r = conn_connect(&conn->fd);
 	if (r < 0)
 		return r;
-	r = hv_call(conn, &req, NULL, 0, &reply, &board_fd);
+	r = hv_call(conn, &req, NULL, 0, &reply, &conn->board_fd);
+	if (r == 0)
+		r = hv_page_get(conn, reply.page, &domain);
 	if (r < 0)
 		return r;
-	board = mmap(NULL, BOARD_SIZE, PROT_READ | PROT_WRITE,
-		     MAP_SHARED | MAP_NORESERVE, board_fd, 0);
-	if (board == MAP_FAILED)
-		return -errno;
-	madvise(board, BOARD_SIZE, MADV_DONTDUMP);
-	conn->board = board;
 	conn->domid = reply.domid;
-	conn->domain = hv_conn_page(conn, reply.page);
+	conn->domain = domain;
 	*conn_r = TAKE_PTR(conn);
 	return 0;
 }
@@ -174,9 +191,70 @@ struct domain_page *hv_conn_domain(const struct hv_conn *conn)
 	return conn->domain;
 }
 
-void *hv_conn_page(const struct hv_conn *conn, uint32_t page)
+static struct board_page *find_page(struct hv_conn *conn, uint32_t number)
 {
-	return conn->board + ((size_t)page % BOARD_N_PAGES << BOARD_PAGE_SHIFT);
+	struct list *pos;
+
+	list_for_each (pos, &conn->pages) {
+		struct board_page *page =
+			list_entry(pos, struct board_page, link);
+
+		if (page->number == number)
+			return page;
+	}
+	return NULL;
+}
+
+static int map_page(struct hv_conn *conn, uint32_t number,
+		    struct board_page **page_r)
+{
+	_cleanup_free_ struct board_page *page = calloc(1, sizeof(*page));
+
+	if (!page || number >= BOARD_N_PAGES)
+		return -ENOMEM;
+	page->number = number;
+	page->addr =
+		mmap(NULL, BOARD_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		     conn->board_fd, (off_t)number << BOARD_PAGE_SHIFT);
+	if (page->addr == MAP_FAILED)
+		/* EAGAIN: over the limit of locked memory */
+		return errno == EAGAIN ? -ENOMEM : -errno;
+	madvise(page->addr, BOARD_PAGE_SIZE, MADV_DONTDUMP);
+	list_append(&conn->pages, &page->link);
+	*page_r = TAKE_PTR(page);
+	return 0;
+}
+
+int hv_page_get(struct hv_conn *conn, uint32_t number, void **addr_r)
+{
+	struct board_page *page;
+	int r = 0;
+
+	pthread_mutex_lock(&conn->lock);
+	page = find_page(conn, number);
+	if (!page)
+		r = map_page(conn, number, &page);
+	if (r == 0) {
+		page->n_refs++;
+		*addr_r = page->addr;
+	}
+	pthread_mutex_unlock(&conn->lock);
+	return r;
+}
+
+void hv_page_put(struct hv_conn *conn, const void *addr)
+{
+	struct list *pos, *tmp;
+
+	pthread_mutex_lock(&conn->lock);
+	list_for_each_safe (pos, tmp, &conn->pages) {
+		struct board_page *page =
+			list_entry(pos, struct board_page, link);
+
+		if (page->addr == addr && --page->n_refs == 0)
+			page_free(page);
+	}
+	pthread_mutex_unlock(&conn->lock);
 }
 
 static int hv_send(int fd, const struct hv_request *req, const uint32_t *refs)

@@ -34,8 +34,12 @@ HV_API bool hv_conn_inherited(const struct hv_conn *conn);
 HV_API unsigned int hv_conn_domid(const struct hv_conn *conn);
 HV_API struct domain_page *hv_conn_domain(const struct hv_conn *conn);
 
-/* A page of the board. Valid as long as the connection. */
-HV_API void *hv_conn_page(const struct hv_conn *conn, uint32_t page);
+/*
+ * A page of the board, mapped until it is put back as often. One by one: a
+ * program's limits of memory hold for what it has of the board, too.
+ */
+HV_API int hv_page_get(struct hv_conn *conn, uint32_t number, void **addr_r);
+HV_API void hv_page_put(struct hv_conn *conn, const void *addr);
 
 /*
  * One request and its reply. refs are req->n_refs references to send, or,

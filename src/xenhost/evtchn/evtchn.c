@@ -17,6 +17,8 @@ static void handle_free(struct xenevtchn_handle *h)
 		handle_drop_port(h, h->slots[h->n_slots - 1]);
 	if (h->fd >= 0)
 		close(h->fd);
+	if (h->words)
+		hv_page_put(h->conn, h->words);
 	hv_conn_put(h->conn);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
@@ -28,6 +30,7 @@ static int handle_new(struct xenevtchn_handle **handle_r)
 	_cleanup_(cleanup_handlep) struct xenevtchn_handle *h = NULL;
 	const struct hv_request req = { .op = HV_EVTCHN_OPEN };
 	struct hv_reply reply;
+	void *words;
 	int r;
 
 	h = calloc(1, sizeof(*h));
@@ -46,7 +49,15 @@ static int handle_new(struct xenevtchn_handle **handle_r)
 	if (r < 0)
 		return r;
 	h->id = reply.id;
-	h->words = hv_conn_page(h->conn, reply.page);
+	r = hv_page_get(h->conn, reply.page, &words);
+	if (r < 0) {
+		hv_call(h->conn,
+			&(struct hv_request){ .op = HV_EVTCHN_CLOSE,
+					      .id = h->id },
+			NULL, 0, NULL, NULL);
+		return r;
+	}
+	h->words = words;
 	*handle_r = TAKE_PTR(h);
 	return 0;
 }

@@ -34,10 +34,12 @@ int handle_add_port(struct xenevtchn_handle *h, uint32_t slot, uint32_t number)
 	return 0;
 }
 
-static void route_clear(struct route *route)
+static void route_clear(struct xenevtchn_handle *h, struct route *route)
 {
 	if (route->fd >= 0)
 		close(route->fd);
+	if (route->page)
+		hv_page_put(h->conn, route->page);
 	*route = (struct route){ .fd = -1 };
 }
 
@@ -46,7 +48,7 @@ void handle_drop_port(struct xenevtchn_handle *h, struct port *port)
 	h->slots[port->word - h->words] = NULL;
 	while (h->n_slots > 0 && !h->slots[h->n_slots - 1])
 		h->n_slots--;
-	route_clear(&port->route);
+	route_clear(h, &port->route);
 	free(port);
 }
 
@@ -115,18 +117,24 @@ static int route_ask(struct xenevtchn_handle *h, struct port *port)
 					.id = h->id,
 					.port = port->number };
 	struct hv_reply reply;
+	void *page = NULL;
 	int fd, r;
 
 	r = hv_call(h->conn, &req, NULL, 0, &reply, &fd);
-	if (r < 0)
+	if (r == 0 && reply.page != HV_NONE)
+		r = hv_page_get(h->conn, reply.page, &page);
+	if (r < 0) {
+		if (fd >= 0)
+			close(fd);
 		return r;
-	route_clear(&port->route);
+	}
+	route_clear(h, &port->route);
 	port->route.gen = reply.gen;
 	port->route.fd = fd;
-	if (reply.page != HV_NONE) {
-		struct port_word *words = hv_conn_page(h->conn, reply.page);
-
-		port->route.peer = &words[reply.slot % HANDLE_N_PORTS];
+	port->route.page = page;
+	if (page) {
+		port->route.peer =
+			(struct port_word *)page + reply.slot % HANDLE_N_PORTS;
 		port->route.peer_gen = reply.peer_gen;
 	}
 	return 0;
@@ -143,8 +151,8 @@ int handle_notify(struct xenevtchn_handle *h, struct port *port)
 		if (port_word_gen(port->word) != route->gen) {
 			int r = route_ask(h, port);
 
-			/* On Xen it takes no descriptor to notify. */
-			if (r == -EMFILE)
+			/* On Xen it takes no descriptor and no memory. */
+			if (r == -EMFILE || r == -ENOMEM)
 				return hv_call(h->conn, &by_host, NULL, 0, NULL,
 					       NULL);
 			if (r < 0)

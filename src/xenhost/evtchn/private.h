@@ -19,6 +19,7 @@
 struct route {
 	uint32_t gen; /* 0: never asked */
 	uint32_t peer_gen;
+	void *page;             /* owner of a reference: where peer is */
 	struct port_word *peer; /* NULL: nobody is bound to our port */
 	int fd;                 /* owner: the peer's eventfd, or -1 */
 };
