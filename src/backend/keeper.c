@@ -27,6 +27,9 @@
 #define NAME_SIZE 64
 #define RESTART_MS 100 /* between two starts */
 
+/* In the environment of what a keeper starts. */
+#define MARK "XENCHANNELD_KEPT"
+
 struct kept {
 	UT_hash_handle hh;
 	int fd; /* owned */
@@ -40,7 +43,7 @@ struct keeper {
 	struct kept *kept;       /* owned, by name */
 	struct fd_store *parent; /* who started us, if it wants to know */
 	pid_t child;
-	bool ready, stopping;
+	bool stopping;
 };
 
 /*
@@ -74,6 +77,21 @@ static void keep(struct keeper *k, const char *name, int fd)
 	HASH_ADD_STR(k->kept, name, new);
 }
 
+/* They become a list with colons between them. */
+static bool is_name(const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-");
+
+	return n && n < NAME_SIZE && !name[n];
+}
+
+/* What who started us is to know of the daemon; the rest is between us two. */
+static bool is_for_parent(const char *line)
+{
+	return !strcmp(line, "READY=1") || !strcmp(line, "WATCHDOG=1") ||
+	       !strcmp(line, "STOPPING=1") || !strncmp(line, "STATUS=", 7);
+}
+
 /* What the daemon said: lines of KEY=VALUE, and perhaps a descriptor. */
 static void take_message(struct keeper *k, char *text, int fd)
 {
@@ -90,23 +108,60 @@ static void take_message(struct keeper *k, char *text, int fd)
 			remove = true;
 		else if (!strncmp(line, "FDNAME=", 7))
 			name = line + 7;
-		else if (!strcmp(line, "READY=1"))
-			k->ready = true;
-		if (strncmp(line, "FD", 2) != 0)
+		else if (is_for_parent(line))
 			fd_store_notify(k->parent, line);
 	}
-	if (store && name && owned >= 0)
+	if (!name || !is_name(name))
+		return;
+	if (store && owned >= 0)
 		keep(k, name, TAKE_FD(owned));
-	else if (remove && name)
+	else if (remove)
 		forget(k, name);
 }
 
-/* False: nothing more for now. */
+static void close_all(const int *fds, size_t n)
+{
+	while (n)
+		close(fds[--n]);
+}
+
+/* Who sent it, and its descriptor: one; of several, none is kept. */
+static void take_control(struct msghdr *msg, pid_t *sender, int *fd)
+{
+	*sender = 0;
+	*fd = -1;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
+	     c = CMSG_NXTHDR(msg, c)) {
+		size_t n = c->cmsg_len - CMSG_LEN(0);
+		struct ucred who;
+		int fds[2];
+
+		if (c->cmsg_level != SOL_SOCKET)
+			continue;
+		if (c->cmsg_type == SCM_CREDENTIALS && n == sizeof(who)) {
+			memcpy(&who, CMSG_DATA(c), sizeof(who));
+			*sender = who.pid;
+		} else if (c->cmsg_type == SCM_RIGHTS && n <= sizeof(fds)) {
+			memcpy(fds, CMSG_DATA(c), n);
+			n /= sizeof(int);
+			if (n == 1)
+				*fd = fds[0];
+			else
+				close_all(fds, n);
+		}
+	}
+}
+
+/*
+ * False: nothing more for now. Anybody may send to the name; only the daemon is
+ * heard.
+ */
 static bool receive(struct keeper *k)
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(sizeof(struct ucred)) +
+			   CMSG_SPACE(sizeof(int))];
 	} control;
 	char text[512];
 	struct iovec iov = { text, sizeof(text) - 1 };
@@ -117,16 +172,17 @@ static bool receive(struct keeper *k)
 		.msg_controllen = sizeof(control.bytes),
 	};
 	ssize_t n = recvmsg(k->notify, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c = n >= 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-	int fd = -1;
+	pid_t sender;
+	int fd;
 
 	if (n < 0)
 		return false;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&fd, CMSG_DATA(c), sizeof(int));
+	take_control(&msg, &sender, &fd);
 	text[n] = '\0';
-	take_message(k, text, fd);
+	if (sender == k->child)
+		take_message(k, text, fd);
+	else if (fd >= 0)
+		close(fd);
 	return true;
 }
 
@@ -134,11 +190,13 @@ static int open_notify(struct keeper *k)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	socklen_t len = sizeof(addr);
+	const int on = 1;
 
 	k->notify =
 		socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* A name of the kernel's choice in the abstract name space. */
 	if (k->notify < 0 ||
+	    setsockopt(k->notify, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) ||
 	    bind(k->notify, (struct sockaddr *)&addr,
 		 sizeof(addr.sun_family)) ||
 	    getsockname(k->notify, (struct sockaddr *)&addr, &len))
@@ -190,6 +248,7 @@ static int set_environment(const struct keeper *k)
 	setenv("LISTEN_PID", text, 1);
 	setenv("LISTEN_FDNAMES", names, 1);
 	setenv("NOTIFY_SOCKET", k->notify_name, 1);
+	setenv(MARK, "1", 1);
 	return 0;
 }
 
@@ -215,7 +274,6 @@ static void become_daemon(const struct keeper *k)
 
 static int start_child(struct keeper *k)
 {
-	k->ready = false;
 	k->child = fork();
 	if (k->child < 0)
 		return -errno;
@@ -289,6 +347,14 @@ static int open_signals(struct keeper *k)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	k->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return k->signals < 0 ? -errno : 0;
+}
+
+bool keeper_is_parent(void)
+{
+	bool is = getenv(MARK);
+
+	unsetenv(MARK);
+	return is;
 }
 
 int keeper_run(char *const *argv)

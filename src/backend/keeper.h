@@ -8,8 +8,13 @@
 #ifndef XENCHAN_BACKEND_KEEPER_H
 #define XENCHAN_BACKEND_KEEPER_H
 
+#include <stdbool.h>
+
+/* Were we started by one? To be asked before the environment is cleared of it. */
+bool keeper_is_parent(void);
+
 /*
- * Runs argv as the daemon until it ends by itself, or SIGTERM or SIGINT ends
+ * Runs this program again, with argv, as the daemon until it ends by itself, or SIGTERM or SIGINT ends
  * both. SIGHUP is passed on. The exit status.
  */
 int keeper_run(char *const *argv);

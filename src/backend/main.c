@@ -64,23 +64,6 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-/* The command line of the daemon that the keeper starts: without its option. */
-static int run_keeper(int argc, char **argv)
-{
-	char **daemon = calloc((size_t)argc + 1, sizeof(*daemon));
-	int n = 0, status;
-
-	if (!daemon)
-		return EXIT_FAILURE;
-	for (int i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "--keeper") != 0)
-			daemon[n++] = argv[i];
-	}
-	status = keeper_run(daemon);
-	free(daemon);
-	return status;
-}
-
 int main(int argc, char **argv)
 {
 	struct daemon_options o = { .run_dir = CONTROL_RUN_DIR };
@@ -117,8 +100,9 @@ int main(int argc, char **argv)
 			argv[optind]);
 		return EXIT_USAGE;
 	}
-	if (keeper)
-		return run_keeper(argc, argv);
+	/* What the keeper starts has its options, and is not to be another. */
+	if (keeper && !keeper_is_parent())
+		return keeper_run(argv);
 	/* What the keeper executes is /proc/self/exe, and the kernel would call us "exe". */
 	prctl(PR_SET_NAME, "xenchanneld");
 	return daemon_run(&o);
