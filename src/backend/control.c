@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct client {
 	char request[32];
 	size_t n_request;
 	bool events, done; /* done: close when all is written */
+	bool half;         /* it has sent all; it may still read */
 	char *out;         /* owned */
 	size_t n_out, n_written, size;
 };
@@ -89,7 +91,9 @@ static bool flush(struct client *c)
 	}
 	if (c->n_written == c->n_out)
 		c->n_written = c->n_out = 0;
-	poller_set(c->poller, UV_READABLE | (c->n_out ? UV_WRITABLE : 0));
+	/* UV_PRIORITIZED: for the hang-up alone, as in sink-socket.c. */
+	poller_set(c->poller, (c->half ? UV_PRIORITIZED : UV_READABLE) |
+				      (c->n_out ? UV_WRITABLE : 0));
 	return c->n_out || !c->done;
 }
 
@@ -132,6 +136,10 @@ static bool take_request(struct client *c)
 
 	if (n < 0 && errno == EAGAIN)
 		return true;
+	if (n == 0 && (c->events || c->done)) {
+		c->half = true;
+		return true;
+	}
 	/* One request; one that is too long for a line is none. */
 	if (n <= 0 || c->events || c->done)
 		return false;
@@ -141,15 +149,21 @@ static bool take_request(struct client *c)
 	return answer(c);
 }
 
+static bool is_hung_up(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
+}
+
 static void on_client(void *userdata, int events)
 {
 	struct client *c = userdata;
+	bool stays =
+		c->half ? !is_hung_up(c->fd)
+			: !(events & UV_READABLE || !events) || take_request(c);
 
-	if ((events & UV_READABLE || !events) && !take_request(c)) {
-		client_free(c);
-		return;
-	}
-	if (!flush(c))
+	if (!stays || !flush(c))
 		client_free(c);
 }
 

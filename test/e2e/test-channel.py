@@ -370,6 +370,33 @@ def list_and_events_tell_what_happens(host):
     assert events.wait() == 0
 
 
+def control_socket_serves_who_has_sent_all(host):
+    """As `printf 'events\\n' | socat - UNIX:control` does."""
+    host.start_daemon()
+    host.create(1)
+    path = host.run_dir + "/control"
+
+    def ask(request):
+        client = Client(path)
+        client.send(request)
+        client.socket.shutdown(socket.SHUT_WR)
+        return client
+
+    events = ask(b"events\n")
+    asker = ask(b"status\n")
+    assert asker.line() == "end"
+    assert asker.receive(1) == b""
+    n = len(os.listdir(f"/proc/{host.daemon_pid()}/fd"))
+    host.attach(1, "a", "--pty")
+    assert events.line().split("\t")[4:] == ["attach", "a", ""]
+    events.close()
+    wait_for("the daemon to close it", lambda: len(
+        os.listdir(f"/proc/{host.daemon_pid()}/fd")) < n + 2)
+    # One that has not asked for anything, or not to its end, is let go.
+    for request in b"", b"stat":
+        assert ask(request).receive(1) == b""
+
+
 def first_boot_document_and_agent_of_the_guest_side(host):
     """Both programs of ours, with the daemon killed in the middle."""
     host.start_daemon("--keeper")
