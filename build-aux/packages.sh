@@ -32,6 +32,7 @@ packages() {
 	test      libxenmisc4.17        Debian's libxenvchan, to compare with
 	test      xen-utils-4.17        Debian's vchan-socket-proxy, run unmodified
 	test      gnuplot-nox           plots of xenchan vchan bench
+	test      systemd               systemd-analyze: the units and their sandbox
 	matrix    musl-tools            musl-gcc: another C library
 	matrix    gcc-multilib          gcc -m32, and what i386 has of glibc
 	matrix    clang-tidy            mistakes that the sources show
