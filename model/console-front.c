@@ -181,7 +181,7 @@ void *xengntshr_share_pages(xengntshr_handle *h, uint32_t domid, int n,
 }
 
 int frontend_new(struct frontend **out, struct xs_handle *xs, const char *sysfs,
-		 unsigned int device)
+		 const struct channel *c)
 {
 	*out = &front;
 	front.phase = FRONTEND_VACANT;

@@ -28,6 +28,7 @@ struct frontend {
 	struct xs_handle *xs; /* borrowed */
 	const char *sysfs;    /* borrowed */
 	unsigned int device;
+	char name[CONSOLE_NAME_MAX + 1];
 	enum frontend_phase phase;
 	enum console_state state; /* as we last wrote it */
 	int64_t since_ns;         /* when the phase began */
@@ -57,15 +58,16 @@ const char *frontend_phase_name(enum frontend_phase phase)
 }
 
 int frontend_new(struct frontend **out, struct xs_handle *xs, const char *sysfs,
-		 unsigned int device)
+		 const struct channel *c)
 {
 	struct frontend *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return -ENOMEM;
+	strcpy(f->name, c->name);
 	f->xs = xs;
 	f->sysfs = sysfs;
-	f->device = device;
+	f->device = c->device;
 	snprintf(f->token, sizeof(f->token), "%p", (void *)f);
 	f->since_ns = clock_now_ns();
 	f->deadline_ns = DEADLINE_NEVER;
@@ -132,16 +134,31 @@ static int transact(struct frontend *f,
 	return r == -ENOENT ? 0 : r;
 }
 
-/* -ENOENT if the device is not there: to write would make it again. */
+/*
+ * -ENOENT if the device is not there: to write would make it again; or if its
+ * nodes were made anew for another channel, whose ring this is not.
+ */
+static int check_own(struct frontend *f, xs_transaction_t t)
+{
+	_cleanup_free_ char *name = NULL;
+	struct console_path p;
+	int r = xen_text_read(f->xs, t,
+			      console_own_path(&p, f->device, CONSOLE_FE_NAME),
+			      CONSOLE_NAME_MAX, &name);
+
+	if (r)
+		return r;
+	return strcmp(name, f->name) ? -ENOENT : 0;
+}
+
 static int write_own(struct frontend *f, xs_transaction_t t, const char *key,
 		     const char *value)
 {
 	struct console_path p;
-	_cleanup_free_ char *dir = NULL;
+	int r = check_own(f, t);
 
-	dir = xs_read(f->xs, t, console_own_path(&p, f->device, NULL), NULL);
-	if (!dir)
-		return -errno;
+	if (r)
+		return r;
 	return xen_text_write(f->xs, t, console_own_path(&p, f->device, key),
 			      value);
 }
@@ -424,7 +441,7 @@ static int (*const steps[])(struct frontend *, const struct channel *) = {
 static_assert(sizeof(steps) / sizeof(*steps) == FRONTEND_PHASE_N,
 	      "a step for each phase");
 
-/* Without nodes there is no closing; but what has come can still be read. */
+/* Without nodes of its name there is no closing; but what has come can still be read. */
 static void vanish(struct frontend *f)
 {
 	if (f->phase == FRONTEND_OPEN)
@@ -442,7 +459,7 @@ int frontend_step(struct frontend *f)
 
 	f->deadline_ns = DEADLINE_NEVER;
 	r = channel_read(f->xs, f->device, &c);
-	if (r == -ENOENT) {
+	if (r == -ENOENT || (!r && strcmp(c.name, f->name) != 0)) {
 		vanish(f);
 		return 0;
 	}
@@ -467,21 +484,24 @@ int frontend_close(struct frontend *f)
 
 static int write_open(struct frontend *f, xs_transaction_t t)
 {
-	return write_own(f, t, CONSOLE_FE_OPEN, "1");
+	struct console_path p;
+	int r;
+
+	if (f->published_open)
+		return write_own(f, t, CONSOLE_FE_OPEN, "1");
+	r = check_own(f, t);
+	if (!r && !xs_rm(f->xs, t,
+			 console_own_path(&p, f->device, CONSOLE_FE_OPEN)))
+		r = -errno;
+	return r;
 }
 
 void frontend_publish_open(struct frontend *f, bool open)
 {
-	struct console_path p;
-
 	if (open == f->published_open)
 		return;
 	f->published_open = open;
-	if (open)
-		(void)transact(f, write_open);
-	else
-		xs_rm(f->xs, XBT_NULL,
-		      console_own_path(&p, f->device, CONSOLE_FE_OPEN));
+	(void)transact(f, write_open);
 }
 
 int64_t frontend_deadline(const struct frontend *f)

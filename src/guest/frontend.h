@@ -43,16 +43,20 @@ enum frontend_phase {
 	FRONTEND_CLOSING,
 	/* Nothing, for good: closed in order. */
 	FRONTEND_CLOSED,
-	/* Nothing, for good: the toolstack has removed the nodes. */
+	/* Nothing, for good: the toolstack has removed the nodes, or made them
+	 * anew for a channel of another name. */
 	FRONTEND_GONE,
 	FRONTEND_PHASE_N,
 };
 
 struct frontend;
 
-/* sysfs: of kernel_sysfs(). xs and sysfs are borrowed. 0, or negative errno. */
+/*
+ * For this device as long as it is the channel of this name, which it has. sysfs:
+ * of kernel_sysfs(). xs and sysfs are borrowed. 0, or negative errno.
+ */
 int frontend_new(struct frontend **out, struct xs_handle *xs, const char *sysfs,
-		 unsigned int device);
+		 const struct channel *c);
 
 /*
  * Lets go of everything at once. After FRONTEND_OPEN the backend may still have

@@ -99,7 +99,7 @@ static int open_once(struct session *s)
 	r = lock_take(&s->scope, s->channel->device, &s->lock, &s->holder);
 	if (r)
 		return r == -EBUSY ? SESSION_IN_USE : r;
-	r = frontend_new(&s->frontend, s->xs, s->sysfs, s->channel->device);
+	r = frontend_new(&s->frontend, s->xs, s->sysfs, s->channel);
 	return r ? r : connect_found(s);
 }
 

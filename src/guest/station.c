@@ -85,7 +85,7 @@ static int make_terminal(struct station *s)
 	return s->watch < 0 ? -errno : 0;
 }
 
-static int take_up(struct station *s)
+static int take_up(struct station *s, const struct channel *c)
 {
 	int r = take_lock(s);
 
@@ -98,7 +98,7 @@ static int take_up(struct station *s)
 	}
 	s->relay = (struct relay){ .in = -1, .out = -1 };
 	agent_init(&s->agent, s->env->agents, s->name, s->env->delay_min_ns);
-	return frontend_new(&s->frontend, s->env->xs, s->env->sysfs, s->device);
+	return frontend_new(&s->frontend, s->env->xs, s->env->sysfs, c);
 }
 
 void station_offer(struct station *s, const struct channel *c)
@@ -109,7 +109,7 @@ void station_offer(struct station *s, const struct channel *c)
 		s->last_error = 0;
 	strcpy(s->name, c->name);
 	s->state = STATION_SERVING;
-	if (take_up(s))
+	if (take_up(s, c))
 		release(s);
 }
 

@@ -225,6 +225,66 @@ static void who_takes_the_device_meanwhile_is_asked_again(void **state)
 	host_unmap();
 }
 
+/* The nodes of a device are made anew, for another channel. */
+static void make_anew(const char *name)
+{
+	host_remove(1);
+	host_attach(1, name);
+}
+
+static void expect_left_alone(struct frontend *f)
+{
+	expect(f, FRONTEND_GONE, 1);
+	assert_int_equal(host_guest_number(1, CONSOLE_FE_RING_REF), 0);
+}
+
+static void a_device_that_is_another_channel_now_is_not_offered(void **state)
+{
+	_cleanup_frontend_ struct frontend *f = NULL;
+
+	host_attach(1, "a");
+	f = start(1, NULL);
+	make_anew("b");
+	expect_left_alone(f);
+}
+
+static void
+nor_is_it_after_an_offer_or_while_the_last_is_sent_away(void **state)
+{
+	_cleanup_frontend_ struct frontend *dead = NULL, *f = NULL;
+
+	host_attach(1, "a");
+	f = start(1, NULL);
+	expect(f, FRONTEND_OFFERED, 3);
+	make_anew("b");
+	expect_left_alone(f);
+	frontend_free(TAKE_PTR(f));
+
+	make_anew("a");
+	dead = open_device(1);
+	frontend_free(TAKE_PTR(dead));
+	f = start(1, NULL);
+	expect(f, FRONTEND_EVICTING, 5);
+	host_unmap();
+	make_anew("b");
+	expect_left_alone(f);
+}
+
+/* What came is still to be read; the new channel is left as it is. */
+static void an_open_one_hangs_up_and_writes_no_state_of_the_other(void **state)
+{
+	_cleanup_frontend_ struct frontend *f = NULL;
+
+	host_attach(1, "a");
+	f = open_device(1);
+	host_write("last");
+	make_anew("b");
+	expect(f, FRONTEND_HUNG_UP, 1);
+	assert_int_equal(frontend_close(f), 0);
+	expect_left_alone(f);
+	host_unmap();
+}
+
 /* QEMU unmaps at once, says 5, and waits for our 6. */
 static void a_backend_that_closes_in_two_steps_is_followed(void **state)
 {
@@ -301,6 +361,9 @@ int main(void)
 		TEST(removed_nodes_stay_removed),
 		TEST(what_a_dead_process_left_is_closed_first),
 		TEST(who_takes_the_device_meanwhile_is_asked_again),
+		TEST(a_device_that_is_another_channel_now_is_not_offered),
+		TEST(nor_is_it_after_an_offer_or_while_the_last_is_sent_away),
+		TEST(an_open_one_hangs_up_and_writes_no_state_of_the_other),
 		TEST(a_backend_that_closes_in_two_steps_is_followed),
 		TEST(a_restarted_backend_goes_on_with_the_ring),
 		TEST(a_failure_anywhere_leaves_nothing_behind),

@@ -8,10 +8,11 @@
 
 static inline struct frontend *start(unsigned int device, const char *sysfs)
 {
+	const struct channel c = { .device = device, .name = "a" };
 	struct frontend *f;
 
 	fake_host_set_domain(GUEST);
-	assert_int_equal(frontend_new(&f, host.xs, sysfs, device), 0);
+	assert_int_equal(frontend_new(&f, host.xs, sysfs, &c), 0);
 	return f;
 }
 
