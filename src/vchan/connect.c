@@ -13,10 +13,12 @@
 #define RETRY_NS INT64_C(50000000)
 
 /* Whether the reason may pass: the server is coming, or another client going. */
-static bool may_pass(int r)
+static bool may_pass(const struct vchan *v, int r)
 {
 	switch (-r) {
 	case EACCES:
+		/* A node that does not exist yet; not so of a device. */
+		return v->unseen;
 	case EAGAIN:
 	case EBUSY:
 	case ECONNREFUSED:
@@ -52,7 +54,7 @@ int vchan_connect_step(struct vchan *v)
 	if (!r)
 		return 0;
 	vchan_release(v);
-	if (may_pass(r))
+	if (may_pass(v, r))
 		return -EAGAIN;
 	/* Once more, so that the logger learns of it. */
 	r = vchan_client_start(v);
