@@ -40,7 +40,6 @@ struct socket_sink {
 	struct poller *on_listener, *on_client; /* owned */
 	enum client_state state;
 	bool want_read, want_write;
-	bool is_empty; /* a read got all there was; the loop tells of more */
 };
 
 static struct socket_sink *of(struct sink *s)
@@ -57,8 +56,7 @@ static bool has_client(const struct socket_sink *s)
  * UV_PRIORITIZED is never reported for itself: a wait for it alone is a wait
  * for the hang-up, which the kernel always reports. Without it libuv takes an
  * error of the socket, as after a client that has not read all, for one of the
- * descriptor and stops. UV_DISCONNECT is asked for along with data, and stays
- * with the socket from a half-close on.
+ * descriptor and stops.
  */
 static void update(struct socket_sink *s)
 {
@@ -67,8 +65,6 @@ static void update(struct socket_sink *s)
 	if (s->want_read &&
 	    (s->state == CLIENT_OPEN || s->state == CLIENT_GONE))
 		events |= UV_READABLE | UV_PRIORITIZED;
-	if (s->want_read && s->state == CLIENT_OPEN)
-		events |= UV_DISCONNECT;
 	if (s->want_write && s->state != CLIENT_GONE)
 		events |= UV_WRITABLE;
 	poller_set(s->on_client, events);
@@ -118,22 +114,10 @@ static bool has_sent_all(int fd)
 	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-/* So that a message costs no calls that look for the client's end. */
-static bool has_no_end(const struct socket_sink *s, int events)
-{
-	return s->state == CLIENT_OPEN && s->want_read && events &&
-	       !(events & ~(UV_READABLE | UV_WRITABLE));
-}
-
 static void on_client(void *userdata, int events)
 {
 	struct socket_sink *s = userdata;
 
-	s->is_empty = false;
-	if (has_no_end(s, events)) {
-		s->fn(s->userdata, SINK_READY);
-		return;
-	}
 	if (s->state != CLIENT_GONE && is_hung_up(s->client)) {
 		hung_up(s);
 		return;
@@ -160,7 +144,6 @@ static int adopt_client(struct socket_sink *s, int fd)
 	}
 	s->client = fd;
 	s->state = CLIENT_OPEN;
-	s->is_empty = false;
 	update(s);
 	return 0;
 }
@@ -217,10 +200,9 @@ static ssize_t socket_peek(struct sink *sink, uint8_t *before, size_t max)
 	struct socket_sink *s = of(sink);
 	ssize_t n;
 
-	if (s->is_empty || (s->state != CLIENT_OPEN && s->state != CLIENT_GONE))
+	if (s->state != CLIENT_OPEN && s->state != CLIENT_GONE)
 		return -EAGAIN;
 	n = recv(s->client, before, max, MSG_PEEK | MSG_DONTWAIT);
-	s->is_empty = n < (ssize_t)max;
 	for (ssize_t i = 0; i < n; i++)
 		before[i] = (uint8_t)~before[i];
 	return n <= 0 ? -EAGAIN : n;
