@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "backend/link.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <sys/mman.h>
+
+#include "base/error.h"
 
 int link_connect(struct link *l, const struct xen_handles *xen,
 		 unsigned int domid, uint32_t ring_ref, uint32_t remote_port)
@@ -13,10 +14,10 @@ int link_connect(struct link *l, const struct xen_handles *xen,
 	xenevtchn_port_or_error_t port;
 
 	if (!page)
-		return errno ? -errno : -EINVAL;
+		return failed_errno();
 	port = xenevtchn_bind_interdomain(xen->evtchn, domid, remote_port);
 	if (port < 0) {
-		int r = -errno;
+		int r = failed_errno();
 
 		xengnttab_unmap(xen->gnttab, page, 1);
 		return r;

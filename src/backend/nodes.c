@@ -8,6 +8,7 @@
 
 #include "backend/life.h"
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "base/parse.h"
 #include "console/store.h"
 #include "xen/text.h"
@@ -91,7 +92,8 @@ static int check_ours(const struct channel_address *a, bool all)
 	mark = xs_read(a->xs, XBT_NULL, be(a, &p, CONSOLE_BE_OURS), NULL);
 	if (mark || type_is_ours(a))
 		return 0;
-	return errno == ENOENT || errno == EACCES ? NODES_NOT_OURS : -errno;
+	return errno == ENOENT || errno == EACCES ? NODES_NOT_OURS
+						  : failed_errno();
 }
 
 /* A directory that another toolstack made has none yet. */
@@ -269,11 +271,13 @@ static int write_value(const struct change *c, xs_transaction_t t,
 	int r;
 
 	if (!c->value)
-		return xs_rm(a->xs, t, path) || errno == ENOENT ? 0 : -errno;
+		return xs_rm(a->xs, t, path) || errno == ENOENT
+			       ? 0
+			       : failed_errno();
 	r = xen_text_write(a->xs, t, path, c->value);
 	if (!r && !c->is_frontend &&
 	    !xs_set_permissions(a->xs, t, path, perms, 2))
-		r = -errno;
+		r = failed_errno();
 	return r;
 }
 

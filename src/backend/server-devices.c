@@ -9,6 +9,7 @@
 #include "backend/nodes.h"
 #include "backend/server-private.h"
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "base/parse.h"
 #include "toolstack/arrivals.h"
 
@@ -72,7 +73,7 @@ static int watch(struct server *s, struct entry *e)
 			      console_frontend_path(&p, e->address.domid,
 						    e->address.device, NULL),
 			      SERVER_TOKEN_FRONTEND);
-	return e->watched ? 0 : -errno;
+	return e->watched ? 0 : failed_errno();
 }
 
 void server_forget(struct server *s, struct address a)

@@ -12,6 +12,7 @@
 #include "backend/server-private.h"
 #include "backend/spool.h"
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "toolstack/arrivals.h"
 #include "xen/store.h"
 
@@ -115,11 +116,11 @@ static int open_xen(struct server *s, const char **what)
 	*what = "open the grant device";
 	s->host.xen.gnttab = xengnttab_open(NULL, 0);
 	if (!s->host.xen.gnttab)
-		return errno ? -errno : -ENODEV;
+		return failed_errno();
 	*what = "open the event channel device";
 	s->host.xen.evtchn = xenevtchn_open(NULL, 0);
 	if (!s->host.xen.evtchn)
-		return errno ? -errno : -ENODEV;
+		return failed_errno();
 	fd = xenevtchn_fd(s->host.xen.evtchn);
 	return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) ? -errno : 0;
 }
@@ -134,7 +135,7 @@ static int start_loop(struct server *s, const char **what)
 	if (!xs_watch(s->host.xs, console_backend_root(&root, s->host.backend),
 		      SERVER_TOKEN_BACKEND) ||
 	    !xs_watch(s->host.xs, "@releaseDomain", SERVER_TOKEN_RELEASE))
-		return -errno;
+		return failed_errno();
 	/*
 	 * The records are the control domain's. A toolstack names a domain in
 	 * /vm as soon as it has made it, and introduces it when it is about to
@@ -144,7 +145,7 @@ static int start_loop(struct server *s, const char **what)
 	if (server_is_dom0(s) &&
 	    (!xs_watch(s->host.xs, "/vm", SERVER_TOKEN_ARRIVAL) ||
 	     !xs_watch(s->host.xs, "@introduceDomain", SERVER_TOKEN_ARRIVAL)))
-		return -errno;
+		return failed_errno();
 	*what = "start";
 	r = server_is_dom0(s) ? server_await_arrivals(s) : 0;
 	if (!r)

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "xen/text.h"
 
 int console_read_state(struct xs_handle *xs, xs_transaction_t t,
@@ -28,7 +29,7 @@ int console_make_id(char *id)
 	uint64_t v;
 
 	if (getrandom(&v, sizeof(v), 0) != sizeof(v))
-		return -errno;
+		return failed_errno();
 	snprintf(id, CONSOLE_ID_LEN + 1, "%016llx", (unsigned long long)v);
 	return 0;
 }

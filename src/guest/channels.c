@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "xen/text.h"
 
 /* The value of a key as a bounded string; what does not fit is no value. */
@@ -100,7 +101,7 @@ int channel_read(struct xs_handle *xs, unsigned int device, struct channel *out)
 		xs_read(xs, XBT_NULL, console_own_path(&p, device, NULL), NULL);
 
 	if (!dir)
-		return -errno;
+		return failed_errno();
 	if (read_own(xs, device, CONSOLE_FE_NAME, c.name, sizeof(c.name)))
 		c.name[0] = '\0';
 	if (read_own(xs, device, CONSOLE_FE_TYPE, c.type, sizeof(c.type)))
@@ -123,7 +124,7 @@ int channels_read(struct xs_handle *xs, struct channels *out)
 	out->n = 0;
 	names = xs_directory(xs, XBT_NULL, CONSOLE_OWN_ROOT, &n);
 	if (!names)
-		return errno == ENOENT ? 0 : -errno;
+		return errno == ENOENT ? 0 : failed_errno();
 	for (unsigned int i = 0; i < n; i++) {
 		if (!console_parse_device(names[i], &device))
 			present[device] = true;
@@ -167,7 +168,7 @@ int channels_find(const struct channels *all, const char *name,
 
 int channels_watch(struct xs_handle *xs)
 {
-	return xs_watch(xs, CONSOLE_OWN_ROOT, "channels") ? 0 : -errno;
+	return xs_watch(xs, CONSOLE_OWN_ROOT, "channels") ? 0 : failed_errno();
 }
 
 int channels_take_events(struct xs_handle *xs)
@@ -176,6 +177,6 @@ int channels_take_events(struct xs_handle *xs)
 		_cleanup_free_ char **event = xs_check_watch(xs);
 
 		if (!event)
-			return errno == EAGAIN ? 0 : -errno;
+			return errno == EAGAIN ? 0 : failed_errno();
 	}
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 
 static int64_t boot_time_ns(void)
 {
@@ -89,16 +90,16 @@ int endpoint_init(struct endpoint *e, unsigned int backend)
 	*e = (struct endpoint){ .gntshr = xengntshr_open(NULL, 0),
 				.asleep = measure_sleep() };
 	if (!e->gntshr)
-		return -errno;
+		return failed_errno();
 	e->page = xengntshr_share_pages(e->gntshr, backend, 1, &e->ref, 1);
 	if (!e->page)
-		return -errno;
+		return failed_errno();
 	e->evtchn = xenevtchn_open(NULL, 0);
 	if (!e->evtchn)
-		return -errno;
+		return failed_errno();
 	port = xenevtchn_bind_unbound_port(e->evtchn, backend);
 	if (port < 0)
-		return -errno;
+		return failed_errno();
 	e->port = (evtchn_port_t)port;
 	console_ring_create(&e->ring, e->page);
 	return 0;
@@ -107,11 +108,11 @@ int endpoint_init(struct endpoint *e, unsigned int backend)
 int endpoint_check(void)
 {
 	struct endpoint e = { .gntshr = xengntshr_open(NULL, 0) };
-	int r = e.gntshr ? 0 : -errno;
+	int r = e.gntshr ? 0 : failed_errno();
 
 	if (!r) {
 		e.evtchn = xenevtchn_open(NULL, 0);
-		r = e.evtchn ? 0 : -errno;
+		r = e.evtchn ? 0 : failed_errno();
 	}
 	endpoint_deinit(&e);
 	return r;
@@ -143,8 +144,9 @@ int endpoint_take_event(struct endpoint *e)
 	xenevtchn_port_or_error_t port = xenevtchn_pending(e->evtchn);
 
 	if (port < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	return xenevtchn_unmask(e->evtchn, (evtchn_port_t)port) ? -errno : 0;
+		return errno == EAGAIN || errno == EINTR ? 0 : failed_errno();
+	return xenevtchn_unmask(e->evtchn, (evtchn_port_t)port) ? failed_errno()
+								: 0;
 }
 
 void endpoint_notify(struct endpoint *e)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "guest/endpoint.h"
 #include "guest/kernel.h"
 #include "xen/text.h"
@@ -125,10 +126,11 @@ static int transact(struct frontend *f,
 		xs_transaction_t t = xs_transaction_start(f->xs);
 
 		if (t == XBT_NULL)
-			return errno == ENOSPC ? fn(f, XBT_NULL) : -errno;
+			return errno == ENOSPC ? fn(f, XBT_NULL)
+					       : failed_errno();
 		r = fn(f, t);
 		if (!xs_transaction_end(f->xs, t, r != 0) && !r)
-			r = -errno;
+			r = failed_errno();
 	}
 	/* Removed by the toolstack: the next look finds that. */
 	return r == -ENOENT ? 0 : r;
@@ -181,7 +183,7 @@ static int watch_backend(struct frontend *f, const struct channel *c)
 		return 0;
 	unwatch(f);
 	if (!xs_watch(f->xs, c->backend_path, f->token))
-		return -errno;
+		return failed_errno();
 	strcpy(f->watched, c->backend_path);
 	return 0;
 }

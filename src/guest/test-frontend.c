@@ -317,8 +317,16 @@ static void a_restarted_backend_goes_on_with_the_ring(void **state)
 	host_unmap();
 }
 
-/* Each call of the host's fails once: nothing leaks, nothing crashes. */
-static void a_failure_anywhere_leaves_nothing_behind(void **state)
+/* An offer without a page or a port is none. */
+static void expect_complete(const struct frontend *f)
+{
+	if (frontend_phase(f) != FRONTEND_OFFERED)
+		return;
+	assert_int_equal(fake_host_live(GUEST, FAKE_SHARED_PAGES), 1);
+	assert_int_equal(fake_host_live(GUEST, FAKE_PORTS), 1);
+}
+
+static void fail_each_call(int err)
 {
 	host_attach(1, "a");
 	for (unsigned int n = 1;; n++) {
@@ -329,10 +337,11 @@ static void a_failure_anywhere_leaves_nothing_behind(void **state)
 
 		host_put(console_frontend_path(&p, GUEST, 1, CONSOLE_FE_STATE),
 			 "1", NULL);
-		fake_host_fail_in(GUEST, FAKE_ANY_CALL, n, ENOMEM);
+		fake_host_fail_in(GUEST, FAKE_ANY_CALL, n, err);
 		r = frontend_step(f);
 		left = fake_host_faults_left();
 		fake_host_clear_faults();
+		expect_complete(f);
 		frontend_free(f);
 		assert_int_equal(fake_host_live(GUEST, FAKE_SHARED_PAGES), 0);
 		assert_int_equal(fake_host_live(GUEST, FAKE_PORTS), 0);
@@ -344,6 +353,18 @@ static void a_failure_anywhere_leaves_nothing_behind(void **state)
 			return;
 		}
 	}
+}
+
+/* Each call of the host's fails once: nothing leaks, nothing crashes. */
+static void a_failure_anywhere_leaves_nothing_behind(void **state)
+{
+	fail_each_call(ENOMEM);
+}
+
+/* Xen's libraries promise no errno. */
+static void a_failure_without_an_errno_is_one(void **state)
+{
+	fail_each_call(FAKE_NO_ERRNO);
 }
 
 int main(void)
@@ -367,6 +388,7 @@ int main(void)
 		TEST(a_backend_that_closes_in_two_steps_is_followed),
 		TEST(a_restarted_backend_goes_on_with_the_ring),
 		TEST(a_failure_anywhere_leaves_nothing_behind),
+		TEST(a_failure_without_an_errno_is_one),
 	};
 
 	return cmocka_run_group_tests_name("guest/frontend", tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "xen/store.h"
 #include "xen/text.h"
 
@@ -53,7 +54,9 @@ static int write_value(const struct publication *p, xs_transaction_t t,
 	int n = snprintf(value, sizeof(value), "%u", node->value);
 
 	node_path(&path, p->base, node->key);
-	return xs_write(p->xs, t, path.s, value, (unsigned int)n) ? 0 : -errno;
+	return xs_write(p->xs, t, path.s, value, (unsigned int)n)
+		       ? 0
+		       : failed_errno();
 }
 
 static int restrict_to_peer(const struct publication *p, xs_transaction_t t,
@@ -64,7 +67,8 @@ static int restrict_to_peer(const struct publication *p, xs_transaction_t t,
 
 	memcpy(perms, p->perms, sizeof(perms));
 	node_path(&path, p->base, node->key);
-	return xs_set_permissions(p->xs, t, path.s, perms, 2) ? 0 : -errno;
+	return xs_set_permissions(p->xs, t, path.s, perms, 2) ? 0
+							      : failed_errno();
 }
 
 /* Order does not matter within a transaction: it is seen whole. */
@@ -89,13 +93,13 @@ static int publish_in_transaction(const struct publication *p, bool *none)
 
 	*none = t == XBT_NULL;
 	if (*none)
-		return -errno;
+		return failed_errno();
 	r = write_all(p, t);
 	if (r) {
 		xs_transaction_end(p->xs, t, true);
 		return r;
 	}
-	return xs_transaction_end(p->xs, t, false) ? 0 : -errno;
+	return xs_transaction_end(p->xs, t, false) ? 0 : failed_errno();
 }
 
 /* All that can be. 0, or the first -errno; not being there is none. */
@@ -107,7 +111,7 @@ static int remove_keys(const struct publication *p, xs_transaction_t t)
 	for (size_t i = p->n_nodes; i--;) {
 		node_path(&path, p->base, p->nodes[i].key);
 		if (!xs_rm(p->xs, t, path.s) && errno != ENOENT && !r)
-			r = -errno;
+			r = failed_errno();
 	}
 	return r;
 }
@@ -132,10 +136,10 @@ static int has_permissions_of_parent(struct xs_handle *xs, xs_transaction_t t,
 	*slash = '\0';
 	own = xs_get_permissions(xs, t, base, &n);
 	if (!own)
-		return -errno;
+		return failed_errno();
 	inherited = xs_get_permissions(xs, t, parent.s, &n_parent);
 	if (!inherited)
-		return -errno;
+		return failed_errno();
 	if (n != n_parent)
 		return 0;
 	for (unsigned int i = 0; i < n; i++) {
@@ -154,12 +158,12 @@ static int is_void(struct xs_handle *xs, xs_transaction_t t, const char *base)
 	_cleanup_free_ char *value = NULL;
 
 	if (!children)
-		return errno == ENOENT ? 0 : -errno;
+		return errno == ENOENT ? 0 : failed_errno();
 	if (n)
 		return 0;
 	value = xs_read(xs, t, base, &len);
 	if (!value)
-		return -errno;
+		return failed_errno();
 	return len ? 0 : has_permissions_of_parent(xs, t, base);
 }
 
@@ -174,12 +178,12 @@ static int remove_base_if_void(const struct publication *p)
 	int r;
 
 	if (t == XBT_NULL)
-		return -errno;
+		return failed_errno();
 	r = is_void(p->xs, t, p->base);
 	if (r > 0 && !xs_rm(p->xs, t, p->base))
-		r = -errno;
+		r = failed_errno();
 	if (!xs_transaction_end(p->xs, t, r <= 0) && r > 0)
-		r = -errno;
+		r = failed_errno();
 	return r < 0 ? r : 0;
 }
 
@@ -191,7 +195,7 @@ static int write_restricted(const struct publication *p,
 	int r;
 
 	if (!xs_mkdir(p->xs, XBT_NULL, node_path(&path, p->base, node->key)))
-		return -errno;
+		return failed_errno();
 	r = restrict_to_peer(p, XBT_NULL, node);
 	return r ? r : write_value(p, XBT_NULL, node);
 }
@@ -303,7 +307,7 @@ static int remove_ours(const struct publication *p)
 	if (!r)
 		r = remove_keys(p, t);
 	if (t != XBT_NULL && !xs_transaction_end(p->xs, t, r != 0) && !r)
-		r = -errno;
+		r = failed_errno();
 	return r;
 }
 

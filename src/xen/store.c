@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "base/parse.h"
 
 static struct {
@@ -69,6 +70,6 @@ int xen_store_domid(struct xs_handle *xs, unsigned int *out)
 	_cleanup_free_ char *text = xs_read(xs, XBT_NULL, "domid", NULL);
 
 	if (!text)
-		return -errno;
+		return failed_errno();
 	return parse_domid(text, out) ? -EPROTO : 0;
 }

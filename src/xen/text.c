@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "base/parse.h"
 
 int xen_text_read(struct xs_handle *xs, xs_transaction_t t, const char *path,
@@ -14,7 +15,7 @@ int xen_text_read(struct xs_handle *xs, xs_transaction_t t, const char *path,
 	_cleanup_free_ char *text = xs_read(xs, t, path, &len);
 
 	if (!text)
-		return -errno;
+		return failed_errno();
 	if (len > max || strlen(text) != len)
 		return -EPROTO;
 	*out = TAKE_PTR(text);
@@ -40,6 +41,7 @@ int xen_text_read_u32(struct xs_handle *xs, xs_transaction_t t,
 int xen_text_write(struct xs_handle *xs, xs_transaction_t t, const char *path,
 		   const char *text)
 {
-	return xs_write(xs, t, path, text, (unsigned int)strlen(text)) ? 0
-								       : -errno;
+	return xs_write(xs, t, path, text, (unsigned int)strlen(text))
+		       ? 0
+		       : failed_errno();
 }

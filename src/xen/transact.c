@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 
 #define TRANSACTION_TRIES 64
 
@@ -15,13 +16,13 @@ static int try_once(struct xs_handle *xs,
 	int r;
 
 	if (t == XBT_NULL)
-		return -errno;
+		return failed_errno();
 	r = fn(userdata, t);
 	if (r) {
 		xs_transaction_end(xs, t, true);
 		return r;
 	}
-	return xs_transaction_end(xs, t, false) ? 0 : -errno;
+	return xs_transaction_end(xs, t, false) ? 0 : failed_errno();
 }
 
 int xen_transact(struct xs_handle *xs,

@@ -195,7 +195,8 @@ const char *fake_host_call_name(enum fake_host_call kind);
 
 /*
  * The n-th call of this kind from now (the next one is 1) fails once with
- * errno err and does nothing. Several may be armed at a time, at most 16.
+ * errno err (or FAKE_NO_ERRNO: errno is 0) and does nothing. Several may be
+ * armed at a time, at most 16.
  * The _in form counts the calls of one domain only, so that n means the same
  * in every run although peers run in threads.
  *
@@ -203,6 +204,7 @@ const char *fake_host_call_name(enum fake_host_call kind);
  * fake_host_live() goes on counting it. An xs_transaction_end that fails ends
  * the transaction without effect.
  */
+#define FAKE_NO_ERRNO (-1)
 void fake_host_fail(enum fake_host_call kind, unsigned int n, int err);
 void fake_host_fail_in(unsigned int domid, enum fake_host_call kind,
 		       unsigned int n, int err);

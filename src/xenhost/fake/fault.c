@@ -214,7 +214,7 @@ int fake_call(enum fake_host_call kind, unsigned int domid)
 	err = strike(kind, domid);
 	if (!err)
 		return 0;
-	errno = err;
+	errno = err == FAKE_NO_ERRNO ? 0 : err;
 	return -1;
 }
 
