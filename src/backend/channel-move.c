@@ -253,7 +253,7 @@ enum move_result channel_move_bytes(struct channel *c)
 	if (link_is_up(&c->link)) {
 		if (move_with_guest(c, &turn, &room))
 			return MOVE_CORRUPT;
-		if (turn.from_guest || turn.to_guest)
+		if (turn.from_guest || turn.to_guest || c->link.owed)
 			link_notify(&c->link);
 	} else if (c->sink) {
 		give_to_client(c, &turn);

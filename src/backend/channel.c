@@ -211,7 +211,7 @@ bool channel_poll(struct channel *c)
 	if (!c->events_seen && before != spool_state(c->spool)->from_guest)
 		c->silent = true;
 	c->events_seen = false;
-	return c->silent;
+	return c->silent || c->link.owed;
 }
 
 bool channel_tick(struct channel *c)

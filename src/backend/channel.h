@@ -83,8 +83,8 @@ bool channel_is_throttled(const struct channel *c, uint64_t now_ms);
 void channel_move(struct channel *c);
 
 /*
- * A look at the ring every now and then, for guests that send no events. True:
- * this one seems to be such a guest, look again soon.
+ * A look at the ring every now and then, for guests that send no events; and an
+ * event that is owed to one. True: look again soon.
  */
 bool channel_poll(struct channel *c);
 

@@ -42,8 +42,8 @@ void link_disconnect(struct link *l)
 	*l = (struct link){ 0 };
 }
 
-void link_notify(const struct link *l)
+void link_notify(struct link *l)
 {
-	/* Fails if the guest has closed its port: it will say so by its state. */
-	xenevtchn_notify(l->xen->evtchn, l->port);
+	/* Also if the guest has closed its port: it will say so by its state. */
+	l->owed = xenevtchn_notify(l->xen->evtchn, l->port) != 0;
 }

@@ -20,6 +20,7 @@ struct link {
 	struct console_page *page;     /* owned: the mapping; NULL: no link */
 	uint32_t ring_ref, remote_port;
 	evtchn_port_t port;
+	bool owed; /* an event that the host refused to send */
 };
 
 /* 0; or a negative errno, and nothing is held. */
@@ -34,6 +35,7 @@ static inline bool link_is_up(const struct link *l)
 	return l->page;
 }
 
-void link_notify(const struct link *l);
+/* An event that cannot be sent is owed: it is for the caller to try again. */
+void link_notify(struct link *l);
 
 #endif

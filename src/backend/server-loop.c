@@ -63,6 +63,11 @@ void server_mark_dirty(struct server *s, struct entry *e)
  * Events
  */
 
+static void unmask(struct server *s, struct entry *e)
+{
+	e->masked = xenevtchn_unmask(s->host.xen.evtchn, e->port) != 0;
+}
+
 static void on_port(struct server *s, uint32_t port)
 {
 	struct entry *e;
@@ -74,10 +79,10 @@ static void on_port(struct server *s, uint32_t port)
 	}
 	e->masked = !channel_event(e->channel) && e->port;
 	/* It may have closed its port. */
+	if (!e->masked && e->port)
+		unmask(s, e);
 	if (e->masked)
 		server_hurry(s);
-	else if (e->port)
-		xenevtchn_unmask(s->host.xen.evtchn, port);
 }
 
 void server_on_evtchn(void *userdata, int events)
@@ -107,8 +112,8 @@ static bool unmask_throttled(struct server *s)
 			waiting = true;
 			continue;
 		}
-		e->masked = false;
-		xenevtchn_unmask(s->host.xen.evtchn, e->port);
+		unmask(s, e);
+		waiting |= e->masked;
 	}
 	return waiting;
 }

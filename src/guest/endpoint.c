@@ -12,6 +12,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 
+/* When to send an event again that could not be sent. */
+#define OWED_INTERVAL (100 * NS_PER_MS)
+
 static int64_t boot_time_ns(void)
 {
 	struct timespec t;
@@ -151,6 +154,17 @@ int endpoint_take_event(struct endpoint *e)
 
 void endpoint_notify(struct endpoint *e)
 {
-	/* It fails if the backend's domain is gone: the states tell of that. */
-	(void)xenevtchn_notify(e->evtchn, e->port);
+	/* Also if the backend's domain is gone: the states tell of that. */
+	e->owed = xenevtchn_notify(e->evtchn, e->port) != 0;
+}
+
+void endpoint_notify_again(struct endpoint *e)
+{
+	if (e->owed)
+		endpoint_notify(e);
+}
+
+int64_t endpoint_deadline(const struct endpoint *e)
+{
+	return e->owed ? deadline_in(OWED_INTERVAL) : DEADLINE_NEVER;
 }

@@ -3,6 +3,7 @@
 #ifndef XENCHAN_GUEST_ENDPOINT_H
 #define XENCHAN_GUEST_ENDPOINT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <xenevtchn.h>
 #include <xengnttab.h>
@@ -22,6 +23,7 @@ struct endpoint {
 	struct console_page *page; /* NULL: none */
 	struct console_ring ring;
 	struct asleep asleep; /* when it was made */
+	bool owed;            /* an event that the host refused to send */
 };
 
 /*
@@ -52,6 +54,11 @@ int endpoint_fd(const struct endpoint *e);
 /* Takes it. 0, or negative errno. */
 int endpoint_take_event(struct endpoint *e);
 
+/* An event that cannot be sent is owed. */
 void endpoint_notify(struct endpoint *e);
+
+/* Sends what is owed: before each sleep, which ends at the deadline. */
+void endpoint_notify_again(struct endpoint *e);
+int64_t endpoint_deadline(const struct endpoint *e);
 
 #endif

@@ -163,6 +163,8 @@ static int pause_session(struct session *s)
 				   relay_command_deadline(&s->relay));
 	int r = 0;
 
+	endpoint_notify_again(e);
+	deadline = earlier(deadline, endpoint_deadline(e));
 	if (reads && relay_must_read(&s->relay))
 		deadline = 0;
 	if (poll(fds, sizeof(fds) / sizeof(*fds),

@@ -366,6 +366,7 @@ void station_move(struct station *s)
 
 	if (s->state != STATION_SERVING)
 		return;
+	endpoint_notify_again(frontend_endpoint(s->frontend));
 	if (frontend_phase(s->frontend) == FRONTEND_HUNG_UP)
 		drain(s);
 	else if (frontend_phase(s->frontend) == FRONTEND_OPEN && s->pty_open) {
@@ -420,11 +421,16 @@ int station_pty_fd(struct station *s, short *events_r)
 int64_t station_deadline(const struct station *s)
 {
 	int64_t t = DEADLINE_NEVER, agent = agent_deadline(&s->agent);
+	int64_t owed;
 
 	if (s->state == STATION_EMPTY)
 		return s->retry_ns ? s->retry_ns : DEADLINE_NEVER;
 	if (s->frontend)
 		t = frontend_deadline(s->frontend);
+	if (s->frontend && s->state == STATION_SERVING) {
+		owed = endpoint_deadline(frontend_endpoint(s->frontend));
+		t = owed < t ? owed : t;
+	}
 	if (s->look_ns && s->state == STATION_SERVING && s->look_ns < t)
 		t = s->look_ns;
 	if ((station_wants_agent(s) || s->agent.stopping) && agent < t)

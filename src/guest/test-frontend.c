@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "guest/relay.h"
 
 static void a_fresh_device_is_offered_a_ring_as_linux_does(void **state)
@@ -367,6 +368,43 @@ static void a_failure_without_an_errno_is_one(void **state)
 	fail_each_call(FAKE_NO_ERRNO);
 }
 
+static bool host_has_event(void)
+{
+	int port;
+
+	fake_host_set_domain(0);
+	port = xenevtchn_pending(host.evtchn);
+	if (port > 0)
+		xenevtchn_unmask(host.evtchn, (evtchn_port_t)port);
+	fake_host_set_domain(GUEST);
+	return port > 0;
+}
+
+/* The host may sleep until it comes. */
+static void an_event_that_cannot_be_sent_is_sent_later(void **state)
+{
+	_cleanup_frontend_ struct frontend *f = NULL;
+	struct endpoint *e;
+
+	host_attach(1, "a");
+	f = open_device(1);
+	e = frontend_endpoint(f);
+	fake_host_set_domain(0);
+	fcntl(xenevtchn_fd(host.evtchn), F_SETFL, O_NONBLOCK);
+	while (host_has_event())
+		;
+	fake_host_fail_in(GUEST, FAKE_NOTIFY, 1, ENOMEM);
+	endpoint_notify(e);
+	assert_false(host_has_event());
+	assert_true(endpoint_deadline(e) != DEADLINE_NEVER);
+	endpoint_notify_again(e);
+	assert_true(host_has_event());
+	assert_true(endpoint_deadline(e) == DEADLINE_NEVER);
+	endpoint_notify_again(e);
+	assert_false(host_has_event());
+	host_unmap();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,6 +427,7 @@ int main(void)
 		TEST(a_restarted_backend_goes_on_with_the_ring),
 		TEST(a_failure_anywhere_leaves_nothing_behind),
 		TEST(a_failure_without_an_errno_is_one),
+		TEST(an_event_that_cannot_be_sent_is_sent_later),
 	};
 
 	return cmocka_run_group_tests_name("guest/frontend", tests, NULL, NULL);

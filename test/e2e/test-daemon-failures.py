@@ -12,22 +12,22 @@ import subprocess
 import time
 
 from call_failures import count_calls, each_failure, fault
-from channel_host import Client, fail, run, stream, wait_for
+from channel_host import LONG, Client, fail, run, stream, wait_for
 
 BACKEND = "/local/domain/0/backend/console/1/2/state"
-SHORT = 2  # seconds to see whether a channel works; after it, it is mended
+SHORT = 2  # seconds for a channel to be connected; after it, it is mended
 
 
 def is_echoed(path, seed):
-    """Whether the guest gives back what a client sends."""
+    """Whether the guest gives back what a client sends; a stall is a failure."""
     data = stream(3000, seed)
     client = Client(path)
     try:
         client.send(data)
         got = b""
         while not got.endswith(data):
-            if not select.select([client.fd], [], [], SHORT)[0]:
-                return False
+            if not select.select([client.fd], [], [], LONG)[0]:
+                fail(f"{path}: stalled after {len(got)} of {len(data)} bytes")
             part = os.read(client.fd, 65536)
             if not part:
                 return False
@@ -122,5 +122,50 @@ def traffic(host):
     print(f"{n_failed} sessions had to be mended")
 
 
+def receive(pipe, n):
+    got = b""
+    while len(got) < n:
+        if not select.select([pipe], [], [], LONG)[0]:
+            fail(f"the guest's end stalled after {len(got)} of {n} bytes")
+        part = os.read(pipe.fileno(), n - len(got))
+        if not part:
+            break
+        got += part
+    return got
+
+
+def wake_ups(host):
+    """An event that cannot be sent, or not be taken: nobody sleeps for ever.
+
+    The guest's end is one that sleeps until an event comes.
+    """
+    host.start_daemon()
+    host.create(1)
+    path = host.attach(1, "agent")
+    guest = host.popen(1, os.environ["XENCHAN"], "channel", "open", "agent",
+                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    host.connected(1, 1)
+    client = Client(path)
+    cases = [(domid, "evtchn-notify", n) for domid in (0, 1) for n in (1, 2, 3)]
+    cases += [(0, kind, n) for kind in ("evtchn-unmask", "evtchn-pending")
+              for n in (1, 2)]
+    for seed, (domid, kind, n) in enumerate(cases):
+        there, back = stream(3000, seed), stream(5000, ~seed)
+        fault("add", "-d", str(domid), kind, "--errno", "ENOMEM", "--nth",
+              str(n))
+        client.send(there)
+        if receive(guest.stdout, len(there)) != there:
+            fail(f"call {n} of {kind} in domain {domid} fails: bytes change")
+        guest.stdin.write(back)
+        guest.stdin.flush()
+        if client.receive(len(back)) != back:
+            fail(f"call {n} of {kind} in domain {domid} fails: bytes change")
+        fault("clear", "-d", str(domid))
+    client.close()
+    guest.stdin.close()
+    if guest.wait(LONG):
+        fail(f"channel open ended with {guest.returncode}")
+
+
 if __name__ == "__main__":
-    run([traffic])
+    run([traffic, wake_ups])
