@@ -67,6 +67,9 @@ void model_store(void *p, size_t size, uint32_t v, unsigned int order,
 /* (value & keep) | set, of a byte; returns the value before. */
 uint8_t model_rmw(void *p, uint8_t keep, uint8_t set, unsigned int order,
 		  const struct model_site *site);
+/* Stores `set` where the byte is `old`: whether it was. */
+bool model_replace(void *p, uint8_t old, uint8_t set, unsigned int order,
+		   const struct model_site *site);
 void model_fence(const struct model_site *site);
 void model_copy_from(void *dst, const void *src, size_t n);
 void model_copy_to(void *dst, const void *src, size_t n);

@@ -264,6 +264,63 @@ uint8_t model_rmw(void *p, uint8_t keep, uint8_t set, unsigned int order,
 	return old;
 }
 
+/*
+ * The messages that it may read, the last first: one that is not `old`, as a load
+ * does, or one that is, and that nothing else follows yet.
+ */
+static unsigned int choose_read(const struct word *w, unsigned int known,
+				uint8_t old)
+{
+	uint8_t places[N_MESSAGES];
+	unsigned int n = 0;
+
+	for (unsigned int i = w->n; i-- > known;) {
+		bool last = i + 1 == w->n;
+
+		if (w->messages[i].value != old || last ||
+		    !w->messages[i + 1].follows)
+			places[n++] = (uint8_t)i;
+	}
+	return places[explorer_choose(n)];
+}
+
+bool model_replace(void *p, uint8_t old, uint8_t set, unsigned int order,
+		   const struct model_site *site)
+{
+	unsigned int i, place;
+	struct view read;
+	struct word *w;
+	struct step *s;
+	bool is_old;
+
+	if (!model_run.running) {
+		is_old = *(uint8_t *)p == old;
+		if (is_old)
+			*(uint8_t *)p = set;
+		return is_old;
+	}
+	i = word_at(p);
+	w = &model_run.words[i];
+	order = effective(order, w, site);
+	s = explorer_begin_step("replaces", w, site);
+	place = choose_read(w, model_run.threads[model_run.self].view.at[i],
+			    old);
+	is_old = w->messages[place].value == old;
+	/* One that fails is a relaxed load. */
+	read_message(i, place, is_old ? order : 0);
+	s->value = is_old ? set : w->messages[place].value;
+	s->age = w->n - 1 - place;
+	if (is_old) {
+		read = w->messages[place].view;
+		write_message(i, place + 1, set, &read, order);
+		if (order & MODEL_FENCE)
+			fence();
+	}
+	explorer_observe(s->value);
+	explorer_may_die(false);
+	return is_old;
+}
+
 void model_fence(const struct model_site *site)
 {
 	unsigned int order;

@@ -42,6 +42,9 @@
 #define shm_try_and_u8(p, bits, old) \
 	(*(old) = model_rmw((p), (bits), 0, MODEL_FULL, MODEL_SITE), true)
 
+#define shm_try_replace_u8(p, old, v) \
+	model_replace((p), (old), (v), MODEL_FULL, MODEL_SITE)
+
 #define shm_copy_from(dst, src, n) model_copy_from((dst), (src), (n))
 #define shm_copy_to(dst, src, n) model_copy_to((dst), (src), (n))
 #define shm_zero(dst, n) model_zero((dst), (n))

@@ -67,7 +67,8 @@ void finishes(void);
 void set_up_rearming(void);
 void set_up_persistent(void);
 void two_clients(void);
-void rearms(void);
+void two_clients_and_an_answer(void);
+void rearms_and_answers(void);
 void persists(void);
 
 #endif

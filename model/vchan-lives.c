@@ -170,7 +170,19 @@ void two_clients(void)
 	expect(libxenvchan_write(CLIENT, "B", 1) == 1, "a write failed");
 }
 
-void rearms(void)
+/* As a program that waits for its descriptor, and reads when there is an event. */
+void two_clients_and_an_answer(void)
+{
+	char byte = 0;
+
+	two_clients();
+	while (!shm_load_u32(&model_page->right.prod))
+		expect(!libxenvchan_wait(CLIENT), "no event");
+	expect(libxenvchan_read(CLIENT, &byte, 1) == 1 && byte == 'C',
+	       "the answer was lost");
+}
+
+static void rearms(void)
 {
 	char byte = 0;
 	int r;
@@ -185,6 +197,14 @@ void rearms(void)
 		r = libxenvchan_read(SERVER, &byte, 1);
 	}
 	expect(r == 1 && byte == 'B', "the second client's byte was lost");
+	expect(libxenvchan_state(SERVER) == LIBXENVCHAN_OPEN,
+	       "a client that is in, and was not seen");
+}
+
+void rearms_and_answers(void)
+{
+	rearms();
+	expect(libxenvchan_write(SERVER, "C", 1) == 1, "a write failed");
 }
 
 void persists(void)

@@ -169,6 +169,28 @@ static inline bool shm_try_mask_u8(struct shm_u8 *p, uint8_t keep, uint8_t set,
 	return false;
 }
 
+/*
+ * Stores v where `old` still is, as a full fence. False: something else is there,
+ * or the peer would not let us.
+ */
+static inline bool shm_try_replace_u8(struct shm_u8 *p, uint8_t old, uint8_t v)
+{
+	for (int i = 0; i < SHM_RMW_TRIES; i++) {
+		uint8_t was = old;
+
+		if (__atomic_compare_exchange_n(&p->v, &was, v, true,
+						__ATOMIC_SEQ_CST,
+						__ATOMIC_RELAXED)) {
+			if (!SHM_X86)
+				shm_fence();
+			return true;
+		}
+		if (was != old)
+			return false;
+	}
+	return false;
+}
+
 #if !defined(SHM_BOUNDED_RMW) && (SHM_X86 || defined(__ARM_FEATURE_ATOMICS))
 static inline bool shm_try_or_u8(struct shm_u8 *p, uint8_t bits)
 {

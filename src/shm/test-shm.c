@@ -23,6 +23,17 @@ static void or_sets_and_and_tells_the_value_before(void **state)
 	assert_int_equal(shm_load_u8(&b), 0x82);
 }
 
+static void a_replacement_needs_the_value_that_was_seen(void **state)
+{
+	struct shm_u8 b = { 0 };
+
+	assert_true(shm_try_replace_u8(&b, 0, 2));
+	assert_int_equal(shm_load_u8(&b), 2);
+	assert_false(shm_try_replace_u8(&b, 0, 1));
+	assert_int_equal(shm_load_u8(&b), 2);
+	assert_true(shm_try_replace_u8(&b, 2, 2));
+}
+
 #define ROUNDS 100000
 
 static void *toggle_high_bit(void *arg)
@@ -55,6 +66,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(or_sets_and_and_tells_the_value_before),
+		cmocka_unit_test(a_replacement_needs_the_value_that_was_seen),
 		cmocka_unit_test(bits_of_the_other_end_survive),
 	};
 

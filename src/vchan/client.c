@@ -131,7 +131,10 @@ static int map_page(struct vchan *v)
  * leaves the rings alone, or we see the door closed.
  *
  * srv_notify comes before all: a server that sees cli_live knows that this
- * store, which wipes the marks of an earlier client, is done.
+ * store, which wipes the marks of an earlier client, is done. The server may have
+ * wiped it in turn, with the door closed behind it and opened again before we look;
+ * so we ask once more. What it has sent before that is announced by the event that
+ * binding the port has left.
  */
 static int enter(struct vchan *v)
 {
@@ -142,6 +145,8 @@ static int enter(struct vchan *v)
 	if (shm_load_acquire_u8(v->live_peer) != VCHAN_LIVE_HERE)
 		return report_failure(&v->report, STEP_SERVER_GONE,
 				      ECONNREFUSED);
+	if (!shm_try_or_u8(v->ask, VCHAN_ASK_WRITTEN | VCHAN_SAYS_EXT))
+		return report_failure(&v->report, STEP_PAGE, EPROTO);
 	return vchan_seed_rings(v);
 }
 

@@ -349,7 +349,6 @@ static void reset_rings(struct vchan *v)
 	shm_store_u32(&p->right.cons, 0);
 	shm_store_u8(&p->srv_notify, 0);
 	shm_store_u8(&p->cli_notify, VCHAN_ASK_WRITTEN | VCHAN_SAYS_EXT);
-	shm_store_u8(&p->cli_live, VCHAN_LIVE_NOT_YET);
 	v->rx.own = v->rx.peer = 0;
 	v->tx.own = v->tx.peer = 0;
 }
@@ -368,12 +367,34 @@ static void reset_session(struct vchan *v)
 	vchan_set_state(v, VCHAN_WAITING);
 }
 
+/* Clients that come and find the door closed, while we look. */
+#define REARM_TRIES 16
+
 static bool client_is_in(struct vchan *v)
 {
 	if (shm_load_acquire_u8(v->live_peer) != VCHAN_LIVE_HERE)
 		return false;
 	(void)client_here(v);
 	return true;
+}
+
+/*
+ * With the door closed. Who came in before that is in, and has the rings. Who comes
+ * in later stores over what is stored here, and then sees the door: closed, or
+ * opened again after the rings have been reset. So nothing is stored there any
+ * more after this.
+ */
+static bool nobody_is_in(struct vchan *v)
+{
+	for (int i = 0; i < REARM_TRIES; i++) {
+		uint8_t live = shm_load_u8(v->live_peer);
+
+		if (live == VCHAN_LIVE_HERE)
+			return false;
+		if (shm_try_replace_u8(v->live_peer, live, VCHAN_LIVE_NOT_YET))
+			return true;
+	}
+	return false;
 }
 
 static int rearm(struct vchan *v)
@@ -393,11 +414,13 @@ static int rearm(struct vchan *v)
 	shm_store_u8(v->live_own, VCHAN_LIVE_NOT_YET);
 	/* Pairs with the fence of the client's enter(). */
 	shm_fence();
-	if (client_is_in(v)) {
-		r = -EISCONN;
-	} else {
+	if (nobody_is_in(v)) {
 		reset_rings(v);
 		reset_session(v);
+	} else {
+		/* Or was, and found the door closed: the next look tells. */
+		(void)client_here(v);
+		r = -EISCONN;
 	}
 	shm_store_release_u8(v->live_own, VCHAN_LIVE_HERE);
 	return r;
