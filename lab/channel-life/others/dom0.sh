@@ -41,7 +41,7 @@ killed() {
 	done
 	wait $p || rc=1
 	cat /tmp/t.2-d.ours
-	lab-run 1 "kill \$(cat /run/keeper.pid); /payload/start-daemon" >/tmp/t.start || rc=1
+	lab-run 1 "/payload/end-daemon; /payload/start-daemon" >/tmp/t.start || rc=1
 	ping_from 1 /run/2-d.ours 20000 || rc=1
 	test_end $rc
 }
