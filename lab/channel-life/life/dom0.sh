@@ -39,10 +39,39 @@ begin() {
 	test_end $rc
 }
 
-restored_kernel() {
-	test_begin "restored from a file, with another id: the kernel's driver"
-	xl save domu1 /tmp/saved >/tmp/t.save 2>&1 && absent $D/0/backend/console/1
+# What a program with the kernel's terminal sees when its channel is detached
+terminal() {
+	test_begin "a terminal of the kernel's driver, detached"
+	attach 1 l.terminal --wait 60
 	rc=$?
+	lab-run 1 "{ exec 3<>/dev/hvc2; stty raw -echo <&3; echo reading; cat <&3; echo read \$?; echo x >&3; exec 3>&-; sleep 1; true 4<>/dev/hvc2; echo opened \$?; } >/tmp/seen 2>&1 &"
+	lab-run 1 "until grep -q reading /tmp/seen; do sleep 0.2; done; sleep 1" || rc=1
+	detach 1 l.terminal || rc=1
+	lab-run 1 "until grep -q ^opened /tmp/seen; do sleep 0.2; done; cat /tmp/seen" >/tmp/t.seen
+	measured "detached, the kernel's driver: $(tr '\n' ';' </tmp/t.seen)"
+	grep -q "^read 0" /tmp/t.seen && grep -q "Input/output error" /tmp/t.seen && grep -q "No such device" /tmp/t.seen || rc=1
+	test_end $rc
+}
+
+# in_transfer SOCKET: its client goes on until the channel ends
+in_transfer() {
+	ping "$1" 100000000 &
+	transfer=$!
+	sleep 1
+	kill -0 $transfer
+}
+cut_off() { # cut_off SOCKET WHAT: the client saw that
+	wait $transfer && return 1
+	measured "$2: the client: $(tail -n 1 "/tmp/t.$1")"
+	grep -qE "ended after [1-9]|Broken pipe" "/tmp/t.$1"
+}
+
+restored_kernel() {
+	test_begin "saved in mid-transfer and restored with another id: the kernel's driver"
+	in_transfer 1-l.kernel
+	rc=$?
+	xl save domu1 /tmp/saved >/tmp/t.save 2>&1 && absent $D/0/backend/console/1 || rc=1
+	cut_off 1-l.kernel "saved" || rc=1
 	xl restore /tmp/saved >/tmp/t.restore 2>&1 || rc=1
 	rm /tmp/saved
 	one=$(xl domid domu1)
@@ -54,9 +83,11 @@ restored_kernel() {
 
 # The guest's clocks tell that it has slept, where its id does not
 restored_ours() {
-	test_begin "restored with the same id: our own side"
-	xl save -D domu2 /tmp/saved >/tmp/t.save 2>&1 && within 20 absent $D/2/device/console/7
+	test_begin "saved in mid-transfer and restored with the same id: our own side"
+	in_transfer 2-l.ours
 	rc=$?
+	xl save -D domu2 /tmp/saved >/tmp/t.save 2>&1 && within 20 absent $D/2/device/console/7 || rc=1
+	cut_off 2-l.ours "saved, ours" || rc=1
 	# libxl keeps an id from being used again for a minute
 	rm -f /run/xen/domid-history
 	xl restore /tmp/saved >/tmp/t.restore 2>&1 || rc=1
@@ -88,10 +119,10 @@ without_driver() {
 
 crashed() {
 	test_begin "panics: on_crash=restart brings the channel again, destroy leaves nothing"
-	rc=0
-	for d in $one $none; do lab-run "$d" "(sleep 2; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &"; done
-	ping 1-l.kernel 100000000
-	tail -n 1 /tmp/t.1-l.kernel
+	in_transfer 1-l.kernel
+	rc=$?
+	for d in $one $none; do lab-run "$d" "(sleep 1; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &"; done
+	cut_off 1-l.kernel "panic" || rc=1
 	within 90 eval "xl domid domu1 | grep -qvx $one" || rc=1
 	old=$one one=$(xl domid domu1)
 	within 60 absent "$D/0/backend/console/$old" || rc=1
@@ -103,10 +134,10 @@ crashed() {
 
 rebooted() {
 	test_begin "rebooted in mid-transfer"
-	rc=0
-	lab-run "$one" "(sleep 2; reboot -f) >/dev/null 2>&1 &"
-	ping 1-l.kernel 100000000
-	tail -n 1 /tmp/t.1-l.kernel
+	in_transfer 1-l.kernel
+	rc=$?
+	lab-run "$one" "(sleep 1; reboot -f) >/dev/null 2>&1 &"
+	cut_off 1-l.kernel "reboot" || rc=1
 	within 90 eval "xl domid domu1 | grep -qvx $one" || rc=1
 	one=$(xl domid domu1)
 	lab-wait "$one" data/boot >/dev/null && tty_agent "$one" l.kernel
@@ -132,6 +163,7 @@ destroyed() {
 dmesg -n 1
 cd /payload || exit
 begin
+terminal
 restored_kernel
 restored_ours
 without_driver
