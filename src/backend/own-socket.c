@@ -18,13 +18,47 @@ static bool is_own(const struct own_socket *own)
 {
 	struct stat st;
 
-	return own->path[0] && !lstat(own->path, &st) && S_ISSOCK(st.st_mode) &&
-	       st.st_dev == own->dev && st.st_ino == own->ino;
+	if (!own->path[0] || lstat(own->path, &st) || !S_ISSOCK(st.st_mode))
+		return false;
+	if (!own->ino)
+		return st.st_uid == geteuid() && !(st.st_mode & 07777);
+	return st.st_dev == own->dev && st.st_ino == own->ino;
 }
 
 bool own_socket_is_at(const struct own_socket *own, const char *path)
 {
-	return !strcmp(own->path, path) && is_own(own);
+	return own->ino && !strcmp(own->path, path) && is_own(own);
+}
+
+/* A kill may come between any two stores; the record outlives us. */
+static void in_order(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static void forget(struct own_socket *own)
+{
+	own->path[0] = '\0';
+	in_order();
+}
+
+/* What is found at the path, if we are killed now, is ours. */
+static void announce(struct own_socket *own, const char *path)
+{
+	forget(own);
+	own->dev = own->ino = 0;
+	strcpy(own->path + 1, path + 1);
+	in_order();
+	own->path[0] = path[0];
+	in_order();
+}
+
+static void record(struct own_socket *own, const struct stat *st)
+{
+	own->dev = st->st_dev;
+	in_order();
+	own->ino = st->st_ino;
+	in_order();
 }
 
 void own_socket_remove(struct own_socket *own)
@@ -33,7 +67,7 @@ void own_socket_remove(struct own_socket *own)
 	own->path[CONSOLE_SOCKET_MAX] = '\0';
 	if (is_own(own))
 		unlink(own->path);
-	own->path[0] = '\0';
+	forget(own);
 }
 
 /*
@@ -51,6 +85,7 @@ static int set_access(const char *path, const struct socket_access *access,
 		return -errno;
 	if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
 		return -EADDRINUSE;
+	record(own, &st);
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	if (chmod(self, access->mode))
 		return -errno;
@@ -58,9 +93,6 @@ static int set_access(const char *path, const struct socket_access *access,
 	    fchownat(fd, "", (uid_t)access->uid, (gid_t)access->gid,
 		     AT_EMPTY_PATH))
 		return -errno;
-	own->dev = st.st_dev;
-	own->ino = st.st_ino;
-	strcpy(own->path, path);
 	return 0;
 }
 
@@ -79,16 +111,22 @@ int own_socket_listen(struct own_socket *own, const char *path,
 	if (fd < 0)
 		return -errno;
 	own_socket_remove(own);
+	announce(own, path);
 	/* Nobody's until its permissions are set, and deaf until we listen.
 	 * bind(2) follows no link and replaces nothing. */
 	mask = umask(0777);
 	r = bind(fd, (struct sockaddr *)&addr, sizeof(addr)) ? -errno : 0;
 	umask(mask);
-	if (!r)
-		r = set_access(path, access, own);
+	if (r) {
+		forget(own);
+		return r;
+	}
+	r = set_access(path, access, own);
 	if (!r && listen(fd, BACKLOG))
 		r = -errno;
-	if (!r)
+	if (r)
+		own_socket_remove(own);
+	else
 		*fd_r = TAKE_FD(fd);
 	return r;
 }

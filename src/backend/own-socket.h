@@ -13,7 +13,10 @@
 
 #include "console/schema.h"
 
-/* path "": none */
+/*
+ * path "": none. ino 0: it was about to be made, and is known by what it is as long
+ * as nobody may use it: a socket of this user's that has no permissions at all.
+ */
 struct own_socket {
 	uint64_t dev, ino;
 	char path[CONSOLE_SOCKET_MAX + 1];
@@ -28,7 +31,8 @@ struct socket_access {
 /*
  * Makes a listening socket at the path, after removing the one recorded in
  * *own, if it still is there; records the new one. The permissions are set
- * before anybody can connect. -EADDRINUSE: there is something at the path that
+ * before anybody can connect; of one that fails nothing is left, and of one that
+ * is killed nothing that is not known again. -EADDRINUSE: there is something at the path that
  * is not ours. *fd is non-blocking.
  */
 int own_socket_listen(struct own_socket *own, const char *path,

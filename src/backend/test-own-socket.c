@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -127,6 +128,42 @@ static void a_path_that_is_too_long_is_refused(void **state)
 			 -ENAMETOOLONG);
 }
 
+static void nothing_is_left_of_one_that_fails(void **state)
+{
+	struct own_socket own = { 0 };
+	struct rlimit before, few;
+	struct stat st;
+	int next = open("/", O_RDONLY), fd = -1;
+
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = (rlim_t)next + 1; /* for the socket, and no more */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(own_socket_listen(&own, path, &private, &fd), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(lstat(path, &st), -1);
+	fd = listen_at(&own);
+	assert_true(fd >= 0);
+	close(fd);
+	own_socket_remove(&own);
+}
+
+static void a_socket_without_permissions_is_ours_only_if_announced(void **state)
+{
+	struct own_socket own = { 0 };
+	struct stat before, after;
+
+	close(listen_at(&own));
+	assert_int_equal(chmod(path, 0), 0);
+	assert_int_equal(lstat(path, &before), 0);
+	own = (struct own_socket){ 0 };
+	assert_int_equal(listen_at(&own), -EADDRINUSE);
+	assert_int_equal(own.path[0], 0);
+	assert_int_equal(lstat(path, &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -136,6 +173,8 @@ int main(void)
 		T(our_own_stale_socket_is_replaced),
 		T(what_is_not_ours_is_neither_followed_nor_replaced),
 		T(a_path_that_is_too_long_is_refused),
+		T(nothing_is_left_of_one_that_fails),
+		T(a_socket_without_permissions_is_ours_only_if_announced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
