@@ -51,13 +51,17 @@ void spool_publish(struct spool *s, const struct spool_state *next)
 {
 	struct spool_header *h = s->header;
 
-	h->slots[(h->turn + 1) & 1] = *next;
 	/*
-	 * Pairs with nothing that runs: whoever reads this does so after our
-	 * death. It keeps the compiler from moving stores past it; the
-	 * processor's are all done by then.
+	 * These pair with nothing that runs: whoever reads this does so after
+	 * our death, when all stores of the processor's are done. They keep the
+	 * compiler from moving stores past the one that counts: the chunk and
+	 * the slot to after it, and what the next change does to before it,
+	 * which would be into the slot that still counts.
 	 */
-	__atomic_store_n(&h->turn, h->turn + 1, __ATOMIC_RELEASE);
+	h->slots[(h->turn + 1) & 1] = *next;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	__atomic_store_n(&h->turn, h->turn + 1, __ATOMIC_RELAXED);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 static bool is_consistent(const struct spool_state *st, size_t limit)
