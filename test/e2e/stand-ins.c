@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <xenevtchn.h>
 #include <xengnttab.h>
@@ -196,6 +197,48 @@ static void mode_addresses(void)
 	do_everything();
 }
 
+/* In the child: what it gives up is its own, by whichever handle it came. */
+static void use_inherited(xengntshr_handle *inherited)
+{
+	xengntshr_handle *own = xengntshr_open(NULL, 0);
+	xengnttab_handle *tab = xengnttab_open(NULL, 0);
+	uint32_t own_ref, ref;
+	uint8_t *own_page, *page;
+
+	check(own && tab);
+	check(own_page = xengntshr_share_pages(own, self, 1, &own_ref, 1));
+	check(page = xengntshr_share_pages(inherited, self, 1, &ref, 1));
+	*own_page = 0x77;
+	check(xengntshr_unshare(inherited, page, 1) == 0);
+	check(!xengnttab_map_grant_ref(tab, self, ref, PROT_READ));
+	check(page = xengnttab_map_grant_ref(tab, self, own_ref, PROT_READ));
+	check(*page == 0x77);
+	check(xengntshr_unshare(own, own_page, 1) == 0);
+}
+
+/* Handles that a child inherits go on by the connection of the parent. */
+static void mode_fork(void)
+{
+	xengntshr_handle *shr = xengntshr_open(NULL, 0);
+	xengnttab_handle *tab = xengnttab_open(NULL, 0);
+	uint8_t *page, *mapped;
+	uint32_t ref;
+	int status;
+	pid_t pid;
+
+	check(shr && tab);
+	check(page = xengntshr_share_pages(shr, self, 1, &ref, 1));
+	*page = 0x33;
+	pid = fork();
+	if (pid == 0) {
+		use_inherited(shr);
+		_exit(0);
+	}
+	check(waitpid(pid, &status, 0) == pid && status == 0);
+	check(mapped = xengnttab_map_grant_ref(tab, self, ref, PROT_READ));
+	check(*mapped == 0x33);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -203,6 +246,7 @@ static const struct {
 	{ "descriptors", mode_descriptors },
 	{ "locked", mode_locked },
 	{ "addresses", mode_addresses },
+	{ "fork", mode_fork },
 };
 
 int main(int argc, char **argv)

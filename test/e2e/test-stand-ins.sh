@@ -9,3 +9,4 @@ host 1
 dom 2 "$STAND_INS" descriptors 2
 dom 1 "$STAND_INS" locked 1
 dom 1 "$STAND_INS" addresses 1
+dom 1 "$STAND_INS" fork 1

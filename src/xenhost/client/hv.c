@@ -158,6 +158,14 @@ int hv_conn_get(struct hv_conn **conn_r)
 	return r;
 }
 
+struct hv_conn *hv_conn_ref(struct hv_conn *conn)
+{
+	pthread_mutex_lock(&current_lock);
+	conn->n_refs++;
+	pthread_mutex_unlock(&current_lock);
+	return conn;
+}
+
 void hv_conn_put(struct hv_conn *conn)
 {
 	if (!conn)

@@ -27,6 +27,8 @@ struct hv_conn;
  */
 HV_API int hv_conn_get(struct hv_conn **conn_r);
 HV_API void hv_conn_put(struct hv_conn *conn);
+/* One more reference to a connection that the caller has. */
+HV_API struct hv_conn *hv_conn_ref(struct hv_conn *conn);
 
 /* Whether the connection was inherited by fork. */
 HV_API bool hv_conn_inherited(const struct hv_conn *conn);

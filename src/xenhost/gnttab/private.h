@@ -7,7 +7,7 @@
  * The kernel ties a grant to the mapping, not to the handle: it lives until
  * munmap, by whomever, or until the process ends. So a region stays known
  * when its handle is closed, and a region that the program unmapped behind
- * our back is found and released (region_reap).
+ * our back is found and released (region_forget, region_commit).
  */
 #ifndef XENCHAN_XENHOST_GNTTAB_PRIVATE_H
 #define XENCHAN_XENHOST_GNTTAB_PRIVATE_H
@@ -37,7 +37,8 @@ struct segment {
 
 struct region {
 	struct list link;
-	struct hv_conn *conn;            /* owner of a reference */
+	struct hv_conn *conn; /* owner of a reference; the handle's */
+	pid_t pid;            /* whose it is: not a forked child's */
 	struct xengntdev_handle *handle; /* borrower; NULL: closed */
 	uint8_t *addr;
 	uint32_t n_pages;

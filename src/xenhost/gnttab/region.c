@@ -49,7 +49,7 @@ static void region_release(struct region *region, uint32_t first,
 		};
 
 		/* A forked child's munmap is no matter of the parent's. */
-		if (from < to && !hv_conn_inherited(region->conn))
+		if (from < to && region->pid == getpid())
 			hv_call(region->conn, &req, NULL, 0, NULL, NULL);
 	}
 	region->n_left -= count;
@@ -113,7 +113,6 @@ static int region_new(struct xengntdev_handle *h, uint32_t count,
 {
 	struct region *region;
 	void *addr;
-	int r;
 
 	if (count == 0 || count > BOARD_N_PAGES * 64u)
 		return -EINVAL;
@@ -122,13 +121,14 @@ static int region_new(struct xengntdev_handle *h, uint32_t count,
 		return -errno;
 	region = calloc(1, sizeof(*region) +
 				   max_segments * sizeof(struct segment));
-	r = region ? hv_conn_get(&region->conn) : -ENOMEM;
-	if (r < 0) {
+	if (!region) {
 		munmap(addr, (size_t)count << XEN_PAGE_SHIFT);
 		unreserve_guards(addr, count);
-		free(region);
-		return r;
+		return -ENOMEM;
 	}
+	/* Not the process's own: the handle may be from before a fork. */
+	region->conn = hv_conn_ref(h->conn);
+	region->pid = getpid();
 	list_init(&region->link);
 	region->handle = h;
 	region->addr = addr;
