@@ -87,7 +87,7 @@ void server_remove_if_dead(struct server *s, struct address a)
 						 a.device, NULL),
 			    &n);
 	if (keys && server_is_dom0(s))
-		toolstack_remove_nodes(s->host.xs, 0, a.domid, a.device);
+		toolstack_remove_dead(s->host.xs, 0, a.domid, a.device);
 	else if (keys)
 		xs_rm(s->host.xs, XBT_NULL, p.s);
 }

@@ -101,6 +101,13 @@ int toolstack_await_guest(struct xs_handle *xs,
 int toolstack_detach(struct xs_handle *xs, unsigned int domid, const char *name,
 		     unsigned int timeout_ms, bool force);
 
+/*
+ * The same as toolstack_remove_nodes(), if the domain is dead: in one step, as
+ * another domain may be given its id, and channels, at any time.
+ */
+int toolstack_remove_dead(struct xs_handle *xs, unsigned int backend,
+			  unsigned int domid, unsigned int device);
+
 /* Removes the nodes of a device without asking anybody. */
 int toolstack_remove_nodes(struct xs_handle *xs, unsigned int backend,
 			   unsigned int domid, unsigned int device);

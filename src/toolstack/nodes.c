@@ -206,6 +206,23 @@ int toolstack_remove_nodes(struct xs_handle *xs, unsigned int backend,
 	return xen_transact(xs, remove_in_transaction, &m);
 }
 
+static int remove_if_dead(void *userdata, xs_transaction_t t)
+{
+	const struct removal *m = userdata;
+	int r = toolstack_check_domain_in(m->xs, t, m->domid);
+
+	return r == TOOLSTACK_NO_DOMAIN ? remove_in_transaction(userdata, t)
+					: r;
+}
+
+int toolstack_remove_dead(struct xs_handle *xs, unsigned int backend,
+			  unsigned int domid, unsigned int device)
+{
+	struct removal m = { xs, backend, domid, device };
+
+	return xen_transact(xs, remove_if_dead, &m);
+}
+
 struct leftover {
 	struct xs_handle *xs;
 	const struct toolstack_channel *channel;

@@ -388,6 +388,31 @@ static void a_leftover_that_another_replaced_is_left_alone(void **state)
 	assert_reads(BE "/1/1/name", "b");
 }
 
+static void give_id_to_another(void *arg, enum fake_host_call kind)
+{
+	fake_host_on_call(kind, NULL, NULL);
+	make_domain(1, "another");
+	*(unsigned int *)arg = attach(pty("new"));
+}
+
+static void what_a_dead_domain_left_goes_unless_its_id_is_anothers(void **state)
+{
+	attach(pty("old"));
+	for (enum fake_host_call when = FAKE_XS_TRANSACTION_START;
+	     when <= FAKE_XS_TRANSACTION_END; when++) {
+		unsigned int device = 0;
+		assert_int_equal(fake_host_destroy(1), 0);
+		fake_host_on_call(when, give_id_to_another, &device);
+		assert_int_equal(toolstack_remove_dead(xs, 0, 1, 1), 0);
+		assert_int_equal(device, 1);
+		assert_reads(BE "/1/1/name", "new");
+		assert_reads(FE "/1/name", "new");
+	}
+	assert_int_equal(fake_host_destroy(1), 0);
+	assert_int_equal(toolstack_remove_dead(xs, 0, 1, 1), 0);
+	assert_gone(BE "/1/1");
+}
+
 static void what_a_driver_domain_has_of_the_dead_is_cleared_away(void **state)
 {
 	struct toolstack_spec s = pty("a");
@@ -464,6 +489,7 @@ int main(void)
 		T(a_path_that_is_taken_meanwhile_is_a_duplicate),
 		T(a_domain_that_dies_meanwhile_gets_no_nodes),
 		T(a_leftover_that_another_replaced_is_left_alone),
+		T(what_a_dead_domain_left_goes_unless_its_id_is_anothers),
 		T(what_a_driver_domain_has_of_the_dead_is_cleared_away),
 		T(others_changes_only_repeat_the_transaction),
 		T(a_failure_at_any_call_leaves_no_node_behind),
