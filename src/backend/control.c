@@ -174,6 +174,9 @@ static void on_connection(void *userdata, int events)
 		accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct client *c;
 
+	/* Whoever waits goes on waiting where there is no descriptor left. */
+	if (fd < 0 && errno != EAGAIN)
+		poller_pause(control->poller);
 	if (fd < 0 || control->n_clients >= CLIENTS_MAX)
 		return;
 	c = calloc(1, sizeof(*c));

@@ -4,8 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define PAUSE_MS 100
+
 struct poller {
 	uv_poll_t handle;
+	uv_timer_t pause;       /* active: reports nothing */
+	unsigned int n_handles; /* of these, that are still closing */
 	poller_fn fn;
 	void *userdata;
 	int events;
@@ -23,7 +27,10 @@ static void on_poll(uv_poll_t *handle, int status, int events)
 
 static void on_close(uv_handle_t *handle)
 {
-	free(handle->data);
+	struct poller *p = handle->data;
+
+	if (--p->n_handles == 0)
+		free(p);
 }
 
 int poller_new(struct poller **out, uv_loop_t *loop, int fd, poller_fn fn,
@@ -41,9 +48,18 @@ int poller_new(struct poller **out, uv_loop_t *loop, int fd, poller_fn fn,
 		free(p);
 		return r;
 	}
-	p->handle.data = p;
+	uv_timer_init(loop, &p->pause);
+	p->handle.data = p->pause.data = p;
 	*out = p;
 	return 0;
+}
+
+static void apply(struct poller *p)
+{
+	if (p->events && !uv_is_active((uv_handle_t *)&p->pause))
+		uv_poll_start(&p->handle, p->events, on_poll);
+	else
+		uv_poll_stop(&p->handle);
 }
 
 void poller_set(struct poller *p, int events)
@@ -51,10 +67,20 @@ void poller_set(struct poller *p, int events)
 	if (!p || p->events == events)
 		return;
 	p->events = events;
-	if (events)
-		uv_poll_start(&p->handle, events, on_poll);
-	else
-		uv_poll_stop(&p->handle);
+	apply(p);
+}
+
+static void on_pause_over(uv_timer_t *pause)
+{
+	apply(pause->data);
+}
+
+void poller_pause(struct poller *p)
+{
+	if (!p)
+		return;
+	uv_timer_start(&p->pause, on_pause_over, PAUSE_MS, 0);
+	apply(p);
 }
 
 void poller_free(struct poller *p)
@@ -62,5 +88,7 @@ void poller_free(struct poller *p)
 	if (!p)
 		return;
 	uv_poll_stop(&p->handle);
+	p->n_handles = 2;
 	uv_close((uv_handle_t *)&p->handle, on_close);
+	uv_close((uv_handle_t *)&p->pause, on_close);
 }

@@ -18,8 +18,15 @@ typedef void (*poller_fn)(void *userdata, int events);
 int poller_new(struct poller **out, uv_loop_t *loop, int fd, poller_fn fn,
 	       void *userdata);
 
-/* NULL is accepted by both. */
+/* NULL is accepted by all of these. */
 void poller_set(struct poller *p, int events);
 void poller_free(struct poller *p);
+
+/*
+ * Reports nothing for a tenth of a second, whatever poller_set() says meanwhile:
+ * for a descriptor that is ready for what cannot be done now. To accept a
+ * connection takes a descriptor, of which there may be none left.
+ */
+void poller_pause(struct poller *p);
 
 #endif

@@ -160,6 +160,9 @@ static void on_listener(void *userdata, int events)
 	if (s->state == CLIENT_GONE)
 		return;
 	fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	/* Whoever waits goes on waiting where there is no descriptor left. */
+	if (fd < 0 && errno != EAGAIN)
+		poller_pause(s->on_listener);
 	if (fd < 0)
 		return;
 	if (s->state != CLIENT_NONE) {

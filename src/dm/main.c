@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "dm/args.h"
 #include "dm/handover.h"
 #include "dm/monitor.h"
@@ -147,10 +148,17 @@ static int server_run(struct server *s)
 	struct pollfd fds[DM_MONITORS_MAX + 1];
 
 	for (;;) {
-		for (size_t i = 0; i < s->n; i++)
+		int64_t deadline = DEADLINE_NEVER;
+
+		for (size_t i = 0; i < s->n; i++) {
+			int64_t t = monitor_deadline(&s->monitors[i]);
+
 			fds[i] = monitor_pollfd(&s->monitors[i]);
+			deadline = t < deadline ? t : deadline;
+		}
 		fds[s->n] = (struct pollfd){ s->signals, POLLIN, 0 };
-		if (poll(fds, s->n + 1, -1) < 0 && errno != EINTR)
+		if (poll(fds, s->n + 1, deadline_poll_ms(deadline, -1)) < 0 &&
+		    errno != EINTR)
 			return say(EXIT_FAILURE, "poll: %s", strerror(errno));
 		if (fds[s->n].revents)
 			return EXIT_SUCCESS;

@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
+
+#define RETRY (100 * NS_PER_MS)
 
 static void close_fd(int *fd)
 {
@@ -69,12 +72,21 @@ void monitor_deinit(struct monitor *m)
 	m->path = NULL;
 }
 
+int64_t monitor_deadline(const struct monitor *m)
+{
+	return m->client < 0 && m->accept_ns > clock_now_ns() ? m->accept_ns
+							      : DEADLINE_NEVER;
+}
+
 struct pollfd monitor_pollfd(const struct monitor *m)
 {
 	size_t n;
 
 	if (m->client < 0)
-		return (struct pollfd){ m->listening, POLLIN, 0 };
+		return (struct pollfd){ monitor_deadline(m) == DEADLINE_NEVER
+						? m->listening
+						: -1,
+					POLLIN, 0 };
 	qmp_answer(m->qmp, &n);
 	return (struct pollfd){ m->client, n ? POLLOUT : POLLIN, 0 };
 }
@@ -85,8 +97,11 @@ static int take_client(struct monitor *m)
 
 	m->client =
 		accept4(m->listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	/* Whoever waits goes on waiting where there is no descriptor left. */
+	if (m->client < 0 && errno != EAGAIN)
+		m->accept_ns = deadline_in(RETRY);
 	if (m->client < 0)
-		return 0; /* it has left, or there is no descriptor for it */
+		return 0;
 	r = qmp_new(&m->qmp, m->args);
 	if (r)
 		close_fd(&m->client);

@@ -7,6 +7,7 @@
 #define XENCHAN_DM_MONITOR_H
 
 #include <poll.h>
+#include <stdint.h>
 
 #include "dm/qmp.h"
 
@@ -16,6 +17,7 @@ struct monitor {
 	const struct dm_args *args; /* borrowed */
 	const char *path;           /* borrowed; of a socket that is ours */
 	int listening, client;      /* owned; -1 */
+	int64_t accept_ns;          /* not before: it has failed */
 	struct qmp *qmp;            /* owned; as long as there is a client */
 	char in[MONITOR_READ_MAX];
 	size_t n_in, n_taken;
@@ -31,6 +33,7 @@ void monitor_deinit(struct monitor *m);
 
 /* What to wait for, and then what to do. 0 or a negative errno: no memory. */
 struct pollfd monitor_pollfd(const struct monitor *m);
+int64_t monitor_deadline(const struct monitor *m);
 int monitor_turn(struct monitor *m);
 
 #endif
