@@ -492,8 +492,8 @@ static int write_open(struct frontend *f, xs_transaction_t t)
 	if (f->published_open)
 		return write_own(f, t, CONSOLE_FE_OPEN, "1");
 	r = check_own(f, t);
-	if (!r && !xs_rm(f->xs, t,
-			 console_own_path(&p, f->device, CONSOLE_FE_OPEN)))
+	if (!r &&
+	    !xs_rm(f->xs, t, console_own_path(&p, f->device, CONSOLE_FE_OPEN)))
 		r = -errno;
 	return r;
 }
