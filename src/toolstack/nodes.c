@@ -146,9 +146,10 @@ static int release_socket(struct xs_handle *xs, xs_transaction_t t,
 	int r;
 
 	snprintf(path, sizeof(path), "%s/%s", be, CONSOLE_BE_PATH);
-	r = read_or_empty(xs, t, path, &socket);
+	/* A claim that cannot be looked up would stay. */
+	r = xen_text_read(xs, t, path, CONSOLE_VALUE_MAX, &socket);
 	if (r || !socket[0])
-		return r;
+		return r == -ENOENT || r == -EPROTO ? 0 : r;
 	return toolstack_release_socket(xs, t, be, socket);
 }
 
