@@ -53,7 +53,8 @@ const char *single_step(const struct single_step *s)
 		s->run(s->userdata);
 		_exit(0);
 	}
-	if (waitpid(child, &status, 0) != child)
+	/* Of -1, kill() would make everybody. */
+	if (child < 0 || waitpid(child, &status, 0) != child)
 		return "no child";
 	while (!wrong) {
 		wrong = step(s, child, &status);
