@@ -246,8 +246,8 @@ def kill_in_setup(host, pairing, n):
             client.kill()
         else:
             client.finish()
-            # One stays, of the emulated host, if the client came that far.
-            assert client.do("fds") in ("3", "4"), client.do("fds")
+            # Two stay, of the emulated host, if the client came that far.
+            assert client.do("fds") in ("3", "5"), client.do("fds")
             client.end()
         host.tool(SERVER, "sh", "-c", f"xenstore-rm {NAME} 2>&- || :")
 
