@@ -121,6 +121,15 @@ two_guests() {
 	test_end
 }
 
+not_bound() {
+	test_begin "guests whose sockets cannot be bound are not made, either"
+	refused nowhere "cannot.*/run/none/x" 'channel=["name=lost,connection=pty","name=a.socket,connection=socket,path=/run/none/x"]'
+	echo kept >/tmp/file
+	refused file "cannot.*/tmp/file" 'channel=["name=lost,connection=pty","name=a.socket,connection=socket,path=/tmp/file"]'
+	check grep -qx kept /tmp/file
+	test_end
+}
+
 without_daemon() {
 	test_begin "without xenchanneld no guest is made, and its log says why"
 	kill "$(cat /run/keeper.pid)"
@@ -135,4 +144,5 @@ with_disk
 with_share
 two_guests
 not_made
+not_bound
 without_daemon

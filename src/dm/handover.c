@@ -122,19 +122,35 @@ static int await_one(struct xs_handle *xs, const char *state,
 	}
 }
 
+/* The daemon says it before it says that it serves. */
+static int look_for_problem(struct xs_handle *xs, unsigned int own,
+			    unsigned int domid, unsigned int device, char **out)
+{
+	struct console_path p;
+	int r;
+
+	console_backend_path(&p, own, domid, device, CONSOLE_BE_ERROR);
+	r = xen_text_read(xs, XBT_NULL, p.s, CONSOLE_VALUE_MAX, out);
+	return r == -ENOENT ? 0 : r;
+}
+
 int handover_await_served(struct xs_handle *xs, unsigned int own,
 			  const struct dm_args *args, unsigned int timeout_ms,
-			  unsigned int *missing)
+			  unsigned int *missing, char **problem)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < args->n_channels && !r; i++) {
+	*problem = NULL;
+	for (size_t i = 0; i < args->n_channels && !r && !*problem; i++) {
 		struct console_path p;
 
 		*missing = args->channels[i].device;
 		console_backend_path(&p, own, args->domid, *missing,
 				     CONSOLE_BE_STATE);
 		r = await_one(xs, p.s, &timeout_ms);
+		if (!r)
+			r = look_for_problem(xs, own, args->domid, *missing,
+					     problem);
 	}
 	return r;
 }

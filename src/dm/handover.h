@@ -18,10 +18,13 @@
 int handover_give(struct xs_handle *xs, unsigned int own, struct dm_args *args,
 		  unsigned int timeout_ms, unsigned int *missing);
 
-/* Until clients of all can connect; the same. */
+/*
+ * Until all are served; the same. What keeps clients from one, a socket that
+ * cannot be bound, is in *problem (owned by the caller), and in *missing which.
+ */
 int handover_await_served(struct xs_handle *xs, unsigned int own,
 			  const struct dm_args *args, unsigned int timeout_ms,
-			  unsigned int *missing);
+			  unsigned int *missing, char **problem);
 
 /*
  * Has the guest a device that QEMU serves, from this domain? *type is the kind

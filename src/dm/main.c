@@ -13,9 +13,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -59,21 +61,31 @@ DEFINE_CLEANUP(struct xs_handle *, xs, xs_close)
  */
 
 static const char *const qemus[] = {
-	"/usr/libexec/xen-qemu-system-i386", /* Debian */
-	"/usr/lib/xen/bin/qemu-system-i386", /* Xen's own build */
+	"/usr/libexec/xen-qemu-system-i386",         /* Debian */
+	"/usr/libexec/xen-qemu-system-i386.distrib", /* diverted */
+	"/usr/lib/xen/bin/qemu-system-i386",         /* Xen's own build */
 	"/usr/libexec/xen/bin/qemu-system-i386",
 	"/usr/local/lib/xen/bin/qemu-system-i386",
 	"/usr/bin/qemu-system-i386",
 };
+
+/* At QEMU's own place, by a diversion or a link, there may be this program. */
+static bool is_this(const char *path)
+{
+	struct stat this, that;
+
+	return !stat("/proc/self/exe", &this) && !stat(path, &that) &&
+	       this.st_dev == that.st_dev && this.st_ino == that.st_ino;
+}
 
 static const char *find_qemu(void)
 {
 	const char *given = getenv("XENCHAN_DM_QEMU");
 
 	if (given)
-		return given;
+		return is_this(given) ? NULL : given;
 	for (size_t i = 0; i < sizeof(qemus) / sizeof(qemus[0]); i++) {
-		if (!access(qemus[i], X_OK))
+		if (!access(qemus[i], X_OK) && !is_this(qemus[i]))
 			return qemus[i];
 	}
 	return NULL;
@@ -213,6 +225,7 @@ static int say_not_served(int r, unsigned int domid, unsigned int device)
 static int run(struct xs_handle *xs, struct dm_args *args,
 	       const char *const *argv)
 {
+	_cleanup_free_ char *problem = NULL;
 	const char *device = NULL;
 	unsigned int own, k = 0;
 	int r = xen_store_domid(xs, &own);
@@ -223,14 +236,17 @@ static int run(struct xs_handle *xs, struct dm_args *args,
 		return say(EXIT_FAILURE, "xenstore: %s", strerror(-r));
 	if (args->has_lost_channel)
 		say(0, "libxl has lost the first entry of channel=, which it "
-		       "makes device 0, the console: put an entry that nobody "
-		       "needs before it");
+		       "makes device 0, the console: no matter if that is one "
+		       "that nobody needs; else put such a one before it");
 	r = handover_give(xs, own, args, NODES_MS, &k);
 	if (r)
 		return say_not_given(r, args->domid, k);
-	r = handover_await_served(xs, own, args, SERVED_MS, &k);
+	r = handover_await_served(xs, own, args, SERVED_MS, &k, &problem);
 	if (r)
 		return say_not_served(r, args->domid, k);
+	if (problem)
+		return say(EXIT_FAILURE, "channel %u of domain %u: %s", k,
+			   args->domid, problem);
 	if (device || args->for_qemu)
 		return become_qemu(argv, device ? device : args->for_qemu);
 	return serve(xs, args);

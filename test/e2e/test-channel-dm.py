@@ -199,6 +199,31 @@ def what_is_qemus_goes_to_qemu_without_the_channels(host):
         os.unlink(guest.socket)
 
 
+def a_socket_that_cannot_be_bound_is_said(host):
+    host.start_daemon()
+    guest = Libxl(host)
+    with open(guest.socket, "w", encoding="ascii") as f:
+        f.write("kept")
+    guest.make_nodes()
+    guest.start()
+    _, said = guest.dm.communicate(timeout=LONG)
+    assert guest.dm.returncode == 1 and guest.socket in said, said
+    with open(guest.socket, encoding="ascii") as f:
+        assert f.read() == "kept"
+
+
+def it_does_not_take_itself_for_qemu(host):
+    host.start_daemon()
+    guest = Libxl(host)
+    guest.make_nodes()
+    link = f"{host.dir}/qemu"
+    os.symlink(DM, link)
+    guest.put("/local/domain/0/backend/vfb/1/0", {"state": "1"}, "n0 r1")
+    guest.start(XENCHAN_DM_QEMU=link)
+    _, said = guest.dm.communicate(timeout=LONG)
+    assert guest.dm.returncode == 1 and "there is none" in said, said
+
+
 def nonsense_is_refused_in_words(host):
     for argv, word in ((["-xen-domid", "x"], "x:"), ([], "-xen-domid"),
                        (["-xen-domid", "1", "-chardev"], "-chardev")):
@@ -216,4 +241,6 @@ def nonsense_is_refused_in_words(host):
 run([channels_of_xl_reach_the_daemon, hangup_ends_it, nodes_may_come_late,
      hostile_clients_are_dropped_and_the_next_one_served,
      what_is_qemus_goes_to_qemu_without_the_channels,
+     a_socket_that_cannot_be_bound_is_said,
+     it_does_not_take_itself_for_qemu,
      nonsense_is_refused_in_words])
