@@ -200,10 +200,12 @@ class Client:
     def receive(self, n, seconds=LONG):
         """n bytes, or what came before the end."""
         got = b""
+        readable = select.poll()  # also of descriptors beyond 1023
+        readable.register(self.fd, select.POLLIN)
         end = time.monotonic() + seconds
         while len(got) < n:
             left = end - time.monotonic()
-            if left <= 0 or not select.select([self.fd], [], [], left)[0]:
+            if left <= 0 or not readable.poll(left * 1000):
                 fail(f"nothing more after {len(got)} of {n} bytes")
             try:
                 part = os.read(self.fd, n - len(got))
