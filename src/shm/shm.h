@@ -140,7 +140,8 @@ static inline void shm_publish_u8(struct shm_u8 *p, uint8_t v)
  * keeps writing can keep failing for ever (XSA-295); so the loop is bounded,
  * and a false return means "the peer would not let us": treat it as a peer that
  * lies. x86 has one instruction that sets bits, but none that clears some and
- * tells which were set. *old is the value before.
+ * tells which were set. *old is the value before. For aarch64, gcc has to be given
+ * -mno-outline-atomics: its helper functions have a loop of their own, without a bound.
  */
 #define SHM_RMW_TRIES 4096
 
