@@ -151,14 +151,14 @@ static void remove_sockets(const struct cli *cli)
 
 void host_dir_renew(const struct cli *cli)
 {
-	char log[CLI_MAX_PATH], old[CLI_MAX_PATH];
+	char current[CLI_MAX_PATH], former[CLI_MAX_PATH];
 	struct stat st;
 
 	remove_sockets(cli);
-	host_dir_path(cli, "log", log);
-	host_dir_path(cli, "log.old", old);
-	if (stat(log, &st) == 0 && st.st_size > 0)
-		rename(log, old);
+	host_dir_path(cli, "log", current);
+	host_dir_path(cli, "log.old", former);
+	if (stat(current, &st) == 0 && st.st_size > 0)
+		rename(current, former);
 }
 
 void host_dir_remove(const struct cli *cli)
