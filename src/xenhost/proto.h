@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-#define HV_PROTO 2
+#define HV_PROTO 3
 
 /* Environment of the processes of a domain. */
 #define HV_ENV_DIR "XENHOST_DIR"
@@ -44,9 +44,12 @@ enum hv_op {
 	HV_UNBIND,
 	/* in: domid, count, flags, notify_*; out: id, refs; fd: memory */
 	HV_SHARE,
-	/* in: domid, count, flags, notify_*, refs; out: id; fd: memory */
+	/*
+	 * in: domid, count, flags, notify_*, refs; out: id; fd: memory.
+	 * ESRCH: no such domain; ENOENT: beyond its grants
+	 */
 	HV_MAP,
-	/* in: id, first, count, flags: of a share or a map; the last frees it */
+	/* in: id, flags: of a share or a map */
 	HV_RELEASE,
 	/* in: domid; out: domid (the first that is not lower), flags */
 	HV_DOMAIN,
@@ -65,7 +68,6 @@ struct hv_request {
 	uint32_t id;
 	uint32_t domid;
 	uint32_t port;
-	uint32_t first;
 	uint32_t count;
 	uint32_t flags;
 	uint32_t notify_offset; /* HV_NONE: no byte to clear */

@@ -32,6 +32,7 @@
 		}                                                        \
 	} while (0)
 
+#define PAGE 4096
 #define WAIT_MS 20000 /* a guard against hangs */
 
 static unsigned int self;
@@ -239,6 +240,165 @@ static void mode_fork(void)
 	check(*mapped == 0x33);
 }
 
+/*
+ * A mapping goes as a whole, and shared pages go with the last of them; a
+ * number of grants is nothing that gntdev keeps.
+ */
+static void mode_parts(void)
+{
+	xengntshr_handle *shr = xengntshr_open(NULL, 0);
+	xengnttab_handle *tab = xengnttab_open(NULL, 0);
+	uint8_t *pages, *map;
+	uint32_t refs[3];
+
+	check(shr && tab && xengnttab_set_max_grants(tab, 1) == 0);
+	check(pages = xengntshr_share_pages(shr, self, 3, refs, 1));
+	check(map = xengnttab_map_domain_grant_refs(tab, 3, self, refs,
+						    PROT_READ | PROT_WRITE));
+	for (unsigned int first = 0; first < 3; first++)
+		for (unsigned int n = 0; n < 3; n++) {
+			errno = 0;
+			check(xengnttab_unmap(tab, map + first * PAGE, n) < 0 &&
+			      errno == EINVAL);
+		}
+	errno = 0;
+	check(xengnttab_unmap(tab, NULL, 3) < 0 && errno == EINVAL);
+	map[2 * PAGE] = 5;
+	check(pages[2 * PAGE] == 5);
+	check(xengnttab_unmap(tab, map, 3) == 0);
+	errno = 0;
+	check(xengnttab_unmap(tab, map, 3) < 0 && errno == EINVAL);
+
+	check(xengntshr_unshare(shr, pages + PAGE, 1) == 0);
+	check(xengntshr_unshare(shr, pages, 1) == 0);
+	check(map = xengnttab_map_grant_ref(tab, self, refs[1], PROT_READ));
+	check(xengnttab_unmap(tab, map, 1) == 0);
+	check(pages[2 * PAGE] == 5);
+	check(xengntshr_unshare(shr, pages + 2 * PAGE, 1) == 0);
+	for (int i = 0; i < 3; i++)
+		check(!xengnttab_map_grant_ref(tab, self, refs[i], PROT_READ));
+	check(xengnttab_close(tab) == 0 && xengntshr_close(shr) == 0);
+}
+
+/* As many pages as gntdev takes in one request, and one more. */
+#define MAX_PAGES 65536
+
+static void mode_many_pages(void)
+{
+	static uint32_t refs[MAX_PAGES + 1];
+	xengntshr_handle *shr = xengntshr_open(NULL, 0);
+	xengnttab_handle *tab = xengnttab_open(NULL, 0);
+	uint8_t *pages, *map;
+
+	check(shr && tab);
+	check(pages = xengntshr_share_pages(shr, self, MAX_PAGES, refs, 1));
+	check(map = xengnttab_map_domain_grant_refs(tab, MAX_PAGES, self, refs,
+						    PROT_READ | PROT_WRITE));
+	for (size_t i = 0; i < MAX_PAGES; i += MAX_PAGES - 1) {
+		pages[i * PAGE] = 7;
+		check(map[i * PAGE] == 7);
+	}
+	check(xengnttab_unmap(tab, map, MAX_PAGES) == 0);
+	errno = 0;
+	check(!xengnttab_map_domain_grant_refs(tab, MAX_PAGES + 1, self, refs,
+					       PROT_READ));
+	check(errno == EINVAL);
+
+	/* More pieces than Linux lets a process have: all of it or nothing. */
+	for (int i = 0; i < MAX_PAGES; i++)
+		refs[i] = refs[0];
+	map = xengnttab_map_domain_grant_refs(tab, MAX_PAGES, self, refs,
+					      PROT_READ);
+	check(map || errno == ENOMEM);
+	if (map)
+		check(xengnttab_unmap(tab, map, MAX_PAGES) == 0);
+	check(map = xengnttab_map_grant_ref(tab, self, refs[0], PROT_READ));
+	check(map[0] == 7);
+	check(xengntshr_unshare(shr, pages, MAX_PAGES) == 0);
+	check(xengnttab_close(tab) == 0 && xengntshr_close(shr) == 0);
+}
+
+static xengnttab_grant_copy_segment_t to_ref(void *bytes, uint32_t domid,
+					     uint32_t ref, unsigned int offset,
+					     unsigned int len)
+{
+	xengnttab_grant_copy_segment_t seg = {
+		.source.virt = bytes,
+		.len = len,
+		.flags = GNTCOPY_dest_gref,
+		.status = 99,
+	};
+
+	seg.dest.foreign.ref = ref;
+	seg.dest.foreign.offset = offset;
+	seg.dest.foreign.domid = domid;
+	return seg;
+}
+
+/* What is refused is refused before anything is copied. */
+static void refuse_copies(xengnttab_handle *tab, uint32_t ref, uint8_t *page)
+{
+	xengnttab_grant_copy_segment_t segs[2];
+	char word[8] = "refused";
+
+	for (int i = 0; i < 3; i++) {
+		segs[0] = to_ref(word, self, ref, 0, sizeof(word));
+		segs[1] = to_ref(word, self, ref, PAGE - 7, sizeof(word));
+		if (i == 1) {
+			segs[1].flags = 0;
+		} else if (i == 2) {
+			segs[1].source = segs[1].dest;
+			segs[1].flags = GNTCOPY_source_gref;
+		}
+		memset(page, 0, PAGE);
+		errno = 0;
+		check(xengnttab_grant_copy(tab, 2, segs) < 0);
+		check(errno == EINVAL && page[0] == 0);
+	}
+	segs[0] = to_ref((void *)8, self, ref, 0, 1);
+	errno = 0;
+	check(xengnttab_grant_copy(tab, 1, segs) < 0 && errno == EFAULT);
+}
+
+/* Each segment of a copy has a status; only what is malformed is an error. */
+static void mode_copy(void)
+{
+	xengntshr_handle *shr = xengntshr_open(NULL, 0);
+	xengnttab_handle *tab = xengnttab_open(NULL, 0);
+	xengnttab_grant_copy_segment_t segs[7];
+	char word[8] = "foreign", back[8] = "";
+	uint8_t *page, *locked;
+	uint32_t ref, ro;
+
+	check(shr && tab);
+	check(page = xengntshr_share_pages(shr, self, 1, &ref, 1));
+	check(locked = xengntshr_share_pages(shr, self, 1, &ro, 0));
+	segs[0] = to_ref(word, self, ref, PAGE - 8, 8);
+	segs[1] = to_ref(word, 77, ref, 0, 8);
+	segs[2] = to_ref(word, self, 4000000, 0, 8);
+	segs[3] = to_ref(word, self, ro, 0, 8);
+	segs[4] = to_ref(word, 77, 4000000, 0, 0);
+	segs[5] = segs[0]; /* from a page to another place in it */
+	segs[5].source = segs[0].dest;
+	segs[5].dest.foreign.offset = 16;
+	segs[5].flags = GNTCOPY_source_gref | GNTCOPY_dest_gref;
+	segs[6] = segs[5]; /* and back to us */
+	segs[6].source = segs[5].dest;
+	segs[6].dest.virt = back;
+	segs[6].flags = GNTCOPY_source_gref;
+	check(xengnttab_grant_copy(tab, 7, segs) == 0);
+	check(segs[0].status == GNTST_okay && segs[4].status == GNTST_okay);
+	check(segs[1].status == GNTST_bad_domain);
+	check(segs[2].status == GNTST_bad_gntref);
+	check(segs[3].status == GNTST_general_error && locked[0] == 0);
+	check(!strcmp((char *)page + PAGE - 8, word));
+	check(!strcmp((char *)page + 16, word));
+	check(segs[6].status == GNTST_okay && !strcmp(back, word));
+
+	refuse_copies(tab, ref, page);
+	check(xengnttab_close(tab) == 0 && xengntshr_close(shr) == 0);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -247,6 +407,9 @@ static const struct {
 	{ "locked", mode_locked },
 	{ "addresses", mode_addresses },
 	{ "fork", mode_fork },
+	{ "parts", mode_parts },
+	{ "many-pages", mode_many_pages },
+	{ "copy", mode_copy },
 };
 
 int main(int argc, char **argv)

@@ -335,7 +335,6 @@ static void hv_undo(struct hv_conn *conn, const struct hv_request *done,
 	case HV_SHARE:
 	case HV_MAP:
 		req.op = HV_RELEASE;
-		req.count = done->count;
 		req.flags = HV_QUIET;
 		break;
 	default:

@@ -44,7 +44,6 @@ static struct xengntdev_handle *gnt_open(struct xentoollog_logger *logger,
 		return NULL;
 	h->logger = logger;
 	h->fd = -1;
-	h->max_grants = UINT32_MAX;
 	r = hv_conn_get(&h->conn);
 	if (r == 0) {
 		r = hv_fault(h->conn, kind);
@@ -80,16 +79,6 @@ static int gnt_fd(struct xengntdev_handle *h)
 	return h->fd;
 }
 
-static int gnt_release(struct xengntdev_handle *h, enum fault_kind kind,
-		       void *addr, uint32_t count)
-{
-	int r = hv_fault(h->conn, kind);
-
-	if (r == 0)
-		r = region_unmap(h, addr, count);
-	return r < 0 ? hv_fail(r) : 0;
-}
-
 /* As in the library: an offset outside of the page means none. */
 static struct notify notify_of(uint32_t offset, evtchn_port_t port)
 {
@@ -117,7 +106,7 @@ int xengnttab_fd(xengnttab_handle *h)
 
 int xengnttab_set_max_grants(xengnttab_handle *h, uint32_t nr_grants)
 {
-	h->max_grants = nr_grants;
+	/* gntdev has no such request, which the library takes for success. */
 	return 0;
 }
 
@@ -128,9 +117,6 @@ static void *gnt_map(xengnttab_handle *h, uint32_t count,
 	void *addr = NULL;
 	int r = hv_fault(h->conn, FAULT_GNTTAB_MAP);
 
-	if (r == 0 &&
-	    (count > h->max_grants || h->n_grants > h->max_grants - count))
-		r = -ENOMEM;
 	if (r == 0)
 		r = region_map(h, count, domids, same_domid, refs, prot, notify,
 			       &addr);
@@ -170,54 +156,11 @@ void *xengnttab_map_grant_ref_notify(xengnttab_handle *h, uint32_t domid,
 
 int xengnttab_unmap(xengnttab_handle *h, void *start_address, uint32_t count)
 {
-	return gnt_release(h, FAULT_GNTTAB_UNMAP, start_address, count);
-}
+	int r = hv_fault(h->conn, FAULT_GNTTAB_UNMAP);
 
-/* One side of a copy: where its bytes are, mapped if they are another's. */
-static int copy_side(xengnttab_handle *h, const union xengnttab_copy_ptr *ptr,
-		     bool foreign, bool write, uint8_t **page_r,
-		     uint8_t **bytes_r)
-{
-	uint32_t domid = ptr->foreign.domid;
-	void *page;
-	int r;
-
-	*page_r = NULL;
-	*bytes_r = ptr->virt;
-	if (!foreign)
-		return 0;
-	r = region_map(h, 1, &domid, true, &ptr->foreign.ref,
-		       write ? PROT_READ | PROT_WRITE : PROT_READ, no_notify,
-		       &page);
-	if (r < 0)
-		return r;
-	*page_r = page;
-	*bytes_r = *page_r + ptr->foreign.offset;
-	return 0;
-}
-
-static int16_t copy_segment(xengnttab_handle *h,
-			    const xengnttab_grant_copy_segment_t *seg)
-{
-	bool from = seg->flags & GNTCOPY_source_gref;
-	bool to = seg->flags & GNTCOPY_dest_gref;
-	uint8_t *from_page, *to_page, *source, *dest;
-	int16_t status = GNTST_okay;
-
-	if ((from && seg->source.foreign.offset + seg->len > XEN_PAGE_SIZE) ||
-	    (to && seg->dest.foreign.offset + seg->len > XEN_PAGE_SIZE))
-		return GNTST_bad_copy_arg;
-	if (copy_side(h, &seg->source, from, false, &from_page, &source) < 0)
-		return GNTST_bad_gntref;
-	if (copy_side(h, &seg->dest, to, true, &to_page, &dest) < 0)
-		status = GNTST_bad_gntref;
-	else
-		memmove(dest, source, seg->len);
-	if (from_page)
-		region_unmap(h, from_page, 1);
-	if (to_page)
-		region_unmap(h, to_page, 1);
-	return status;
+	if (r == 0)
+		r = region_unmap(start_address, count);
+	return r < 0 ? hv_fail(r) : 0;
 }
 
 int xengnttab_grant_copy(xengnttab_handle *h, uint32_t count,
@@ -225,11 +168,16 @@ int xengnttab_grant_copy(xengnttab_handle *h, uint32_t count,
 {
 	int r = hv_fault(h->conn, FAULT_GNTTAB_COPY);
 
-	if (r < 0)
-		return hv_fail(r);
-	for (uint32_t i = 0; i < count; i++)
-		segs[i].status = copy_segment(h, &segs[i]);
-	return 0;
+	/* First: Linux copies in batches, none of which has begun by then. */
+	for (uint32_t i = 0; r == 0 && i < count; i++)
+		r = copy_check(&segs[i]);
+	for (uint32_t i = 0; r == 0 && i < count; i++)
+		r = copy_segment(h->conn, &segs[i]);
+	if (r < 0) {
+		gnt_log(h, "copying grants", -r);
+		errno = -r;
+	}
+	return r < 0 ? -1 : 0;
 }
 
 int xengnttab_dmabuf_exp_from_refs(xengnttab_handle *h, uint32_t domid,
@@ -320,5 +268,9 @@ void *xengntshr_share_page_notify(xengntshr_handle *h, uint32_t domid,
 
 int xengntshr_unshare(xengntshr_handle *h, void *start_address, uint32_t count)
 {
-	return gnt_release(h, FAULT_GNTSHR_UNSHARE, start_address, count);
+	int r = hv_fault(h->conn, FAULT_GNTSHR_UNSHARE);
+
+	if (r == 0)
+		r = region_unshare(start_address, count);
+	return r < 0 ? hv_fail(r) : 0;
 }

@@ -22,9 +22,7 @@
 struct xengntdev_handle {
 	struct hv_conn *conn; /* owner of a reference */
 	struct xentoollog_logger *logger;
-	int fd;              /* owner; made when asked for, else -1 */
-	uint32_t max_grants; /* UINT32_MAX: as many as hostd lets us */
-	uint32_t n_grants;   /* mapped now */
+	int fd; /* owner; made when asked for, else -1 */
 };
 
 /* Pages of a region that came by one request. */
@@ -42,7 +40,7 @@ struct region {
 	struct xengntdev_handle *handle; /* borrower; NULL: closed */
 	uint8_t *addr;
 	uint32_t n_pages;
-	uint32_t n_left; /* not unmapped yet */
+	bool mapped; /* by region_map: another's pages */
 	uint32_t n_segments;
 	struct segment segments[];
 };
@@ -63,11 +61,25 @@ int region_map(struct xengntdev_handle *h, uint32_t count,
 	       const uint32_t *domids, bool same_domid, const uint32_t *refs,
 	       int prot, struct notify notify, void **addr_r);
 
-/* Unmaps count pages of a region. -EINVAL: no such pages. */
-int region_unmap(struct xengntdev_handle *h, void *addr, uint32_t count);
+/*
+ * Unmaps a region that region_map made. gntdev takes it as a whole; -EINVAL:
+ * not all of one.
+ */
+int region_unmap(void *addr, uint32_t count);
+
+/*
+ * Unmaps pages of a region that region_share made. gntalloc gives them up
+ * when the last one is unmapped. -EINVAL: no such pages.
+ */
+int region_unshare(void *addr, uint32_t count);
 
 /* The handle goes: its regions stay, unless they are unmapped already. */
 void region_forget(struct xengntdev_handle *h);
+
+/* One segment of xengnttab_grant_copy: its status, or -errno for the call. */
+int copy_check(const struct xengnttab_grant_copy_segment *seg);
+int copy_segment(struct hv_conn *conn,
+		 struct xengnttab_grant_copy_segment *seg);
 
 /* Says why a call failed, as libxengnttab does. */
 void gnt_log(struct xengntdev_handle *h, const char *what, int error);

@@ -11,6 +11,9 @@
 #include "base/cleanup.h"
 #include "private.h"
 
+/* Pages that one request can be about: gntdev's module parameter `limit`. */
+#define GNTDEV_LIMIT 65536u
+
 /* Guards the list and all regions on it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list regions = LIST_INIT(regions);
@@ -30,32 +33,20 @@ __attribute__((constructor)) static void region_init(void)
 	pthread_atfork(before_fork, after_fork, after_fork);
 }
 
-/* Tells hostd about pages first to first + count of the region. */
-static void region_release(struct region *region, uint32_t first,
-			   uint32_t count, uint32_t flags)
+/* Tells hostd that the region is gone. */
+static void region_release(struct region *region, uint32_t flags)
 {
 	for (uint32_t i = 0; i < region->n_segments; i++) {
-		const struct segment *s = &region->segments[i];
-		uint32_t from = first > s->first ? first : s->first;
-		uint32_t to = first + count < s->first + s->count
-				      ? first + count
-				      : s->first + s->count;
 		struct hv_request req = {
 			.op = HV_RELEASE,
-			.id = s->id,
-			.first = from - s->first,
-			.count = to - from,
+			.id = region->segments[i].id,
 			.flags = flags,
 		};
 
 		/* A forked child's munmap is no matter of the parent's. */
-		if (from < to && region->pid == getpid())
+		if (region->pid == getpid())
 			hv_call(region->conn, &req, NULL, 0, NULL, NULL);
 	}
-	region->n_left -= count;
-	if (region->handle)
-		__atomic_fetch_sub(&region->handle->n_grants, count,
-				   __ATOMIC_RELAXED);
 }
 
 /*
@@ -91,8 +82,7 @@ static void region_free(struct region *region)
 /* A region that is no longer mapped. */
 static void region_drop(struct region *region)
 {
-	if (region->n_left)
-		region_release(region, 0, region->n_pages, 0);
+	region_release(region, 0);
 	region_free(region);
 }
 
@@ -102,7 +92,7 @@ static void region_abandon(struct region *region)
 	if (!region)
 		return;
 	munmap(region->addr, (size_t)region->n_pages << XEN_PAGE_SHIFT);
-	region_release(region, 0, region->n_pages, HV_QUIET);
+	region_release(region, HV_QUIET);
 	region_free(region);
 }
 DEFINE_CLEANUP(struct region *, region, region_abandon)
@@ -114,7 +104,7 @@ static int region_new(struct xengntdev_handle *h, uint32_t count,
 	struct region *region;
 	void *addr;
 
-	if (count == 0 || count > BOARD_N_PAGES * 64u)
+	if (count == 0 || count > GNTDEV_LIMIT)
 		return -EINVAL;
 	addr = reserve(count);
 	if (!addr)
@@ -132,8 +122,7 @@ static int region_new(struct xengntdev_handle *h, uint32_t count,
 	list_init(&region->link);
 	region->handle = h;
 	region->addr = addr;
-	region->n_pages = region->n_left = count;
-	__atomic_fetch_add(&h->n_grants, count, __ATOMIC_RELAXED);
+	region->n_pages = count;
 	*region_r = region;
 	return 0;
 }
@@ -269,8 +258,12 @@ int region_map(struct xengntdev_handle *h, uint32_t count,
 			r = region_add(region, reply.id, n, refs + done, prot,
 				       mem_fd);
 	}
+	/* gntdev says no more than that a page was refused. */
+	if (r == -ESRCH || r == -ENOENT)
+		r = -EINVAL;
 	if (r < 0)
 		return r;
+	region->mapped = true;
 	/* As gntdev's mappings, which are not the child's (VM_DONTCOPY). */
 	madvise(region->addr, (size_t)count << XEN_PAGE_SHIFT, MADV_DONTFORK);
 	*addr_r = region->addr;
@@ -292,29 +285,6 @@ static struct region *region_find(const uint8_t *addr, size_t size)
 				       : NULL;
 	}
 	return NULL;
-}
-
-int region_unmap(struct xengntdev_handle *h, void *addr, uint32_t count)
-{
-	size_t size = (size_t)count << XEN_PAGE_SHIFT;
-	struct region *region;
-	int r = -EINVAL;
-
-	pthread_mutex_lock(&lock);
-	region = region_find(addr, size);
-	if (count > 0 && region && count <= region->n_left) {
-		uint32_t first =
-			((uint8_t *)addr - region->addr) >> XEN_PAGE_SHIFT;
-
-		r = munmap(addr, size) < 0 ? -errno : 0;
-		if (r == 0) {
-			region_release(region, first, count, 0);
-			if (region->n_left == 0)
-				region_free(region);
-		}
-	}
-	pthread_mutex_unlock(&lock);
-	return r;
 }
 
 /* Whether one of the region's pages still shows a domain's memory. */
@@ -347,6 +317,42 @@ static bool region_is_mapped(const struct region *region)
 	if (maps)
 		fclose(maps);
 	return found;
+}
+
+int region_unmap(void *addr, uint32_t count)
+{
+	size_t size = (size_t)count << XEN_PAGE_SHIFT;
+	struct region *region;
+	int r = -EINVAL;
+
+	pthread_mutex_lock(&lock);
+	region = region_find(addr, size);
+	if (region && region->mapped && region->addr == addr &&
+	    region->n_pages == count) {
+		r = munmap(addr, size) < 0 ? -errno : 0;
+		if (r == 0)
+			region_drop(region);
+	}
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+int region_unshare(void *addr, uint32_t count)
+{
+	size_t size = (size_t)count << XEN_PAGE_SHIFT;
+	struct region *region;
+	int r = -EINVAL;
+
+	pthread_mutex_lock(&lock);
+	region = region_find(addr, size);
+	if (region && !region->mapped) {
+		r = munmap(addr, size) < 0 ? -errno : 0;
+		if (r == 0 &&
+		    (count == region->n_pages || !region_is_mapped(region)))
+			region_drop(region);
+	}
+	pthread_mutex_unlock(&lock);
+	return r;
 }
 
 void region_forget(struct xengntdev_handle *h)

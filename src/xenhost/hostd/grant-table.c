@@ -151,11 +151,13 @@ int grant_table_map(struct grant_table *t, unsigned int by, bool write,
 		    const uint32_t *refs, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		const struct grant *g =
-			refs[i] < t->n_grants ? &t->grants[refs[i]] : NULL;
+		const struct grant *g;
 
+		if (refs[i] >= t->n_grants)
+			return -ENOENT;
+		g = &t->grants[refs[i]];
 		/* As Xen: a grant stays good while anybody maps it. */
-		if (!g || g->state == GRANT_FREE || g->to != by ||
+		if (g->state == GRANT_FREE || g->to != by ||
 		    (write && !g->writable))
 			return -EINVAL;
 	}

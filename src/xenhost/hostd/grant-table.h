@@ -50,7 +50,10 @@ int grant_table_share(struct grant_table *t, unsigned int to, bool writable,
 void grant_table_unshare(struct grant_table *t, const uint32_t *refs,
 			 uint32_t count);
 
-/* All of them or -EINVAL: not granted to this domain, or not for writing. */
+/*
+ * All of them or -EINVAL: not granted to this domain, or not for writing; or
+ * -ENOENT: beyond the table.
+ */
 int grant_table_map(struct grant_table *t, unsigned int by, bool write,
 		    const uint32_t *refs, uint32_t count);
 void grant_table_unmap(struct grant_table *t, const uint32_t *refs,

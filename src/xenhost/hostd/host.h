@@ -150,9 +150,8 @@ struct grants {
 	bool mapped; /* by MAP: they are another process's shares */
 	uint32_t notify_offset;
 	struct port *notify_port; /* owner of a reference, or NULL */
-	uint32_t n_left;
 	uint32_t n_refs;
-	uint32_t refs[]; /* 0: released */
+	uint32_t refs[];
 };
 
 /* Serves a connection to the domain's .hv; owns fd. */
@@ -162,8 +161,7 @@ void process_free(struct process *process);
 
 void evtchn_free(struct process *process, struct evtchn *evtchn);
 /* quiet: without the unmap notification. */
-void grants_release(struct process *process, struct grants *grants,
-		    uint32_t first, uint32_t count, bool quiet);
+void grants_release(struct process *process, struct grants *grants, bool quiet);
 
 /*
  * Serves a request; refs has room for HV_MAX_REFS. A descriptor to send

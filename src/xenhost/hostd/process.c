@@ -49,38 +49,17 @@ static void grants_notify(struct process *process, struct grants *grants,
 	}
 }
 
-/* Releases refs[first] to refs[first + n - 1], none of which is 0. */
-static void release_run(struct process *process, struct grants *grants,
-			uint32_t first, uint32_t n)
+void grants_release(struct process *process, struct grants *grants, bool quiet)
 {
 	struct grant_table *table = &grants->granter->grants;
 
-	if (n == 0)
-		return;
-	if (grants->mapped) {
-		grant_table_unmap(table, &grants->refs[first], n);
-		process->domain->n_maps -= n;
-	} else {
-		grant_table_unshare(table, &grants->refs[first], n);
-	}
-	memset(&grants->refs[first], 0, n * sizeof(*grants->refs));
-	grants->n_left -= n;
-}
-
-void grants_release(struct process *process, struct grants *grants,
-		    uint32_t first, uint32_t count, bool quiet)
-{
-	uint32_t end = first + count, start = first;
-
 	grants_notify(process, grants, quiet);
-	for (uint32_t i = first; i <= end; i++) {
-		if (i < end && grants->refs[i] != 0)
-			continue;
-		release_run(process, grants, start, i - start);
-		start = i + 1;
+	if (grants->mapped) {
+		grant_table_unmap(table, grants->refs, grants->n_refs);
+		process->domain->n_maps -= grants->n_refs;
+	} else {
+		grant_table_unshare(table, grants->refs, grants->n_refs);
 	}
-	if (grants->n_left > 0)
-		return;
 	HASH_DEL(process->grants, grants);
 	if (grants->granter != process->domain)
 		domain_reap(grants->granter);
@@ -98,7 +77,7 @@ void process_free(struct process *process)
 	HASH_ITER (hh, process->grants, grants, next_grants)
 		grants_notify(process, grants, false);
 	HASH_ITER (hh, process->grants, grants, next_grants)
-		grants_release(process, grants, 0, grants->n_refs, false);
+		grants_release(process, grants, false);
 	for (evtchn = process->evtchns; evtchn; evtchn = evtchn->hh.next)
 		list_for_each (pos, &evtchn->ports.ports)
 			port_rekick(list_entry(pos, struct port, link));

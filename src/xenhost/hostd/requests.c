@@ -229,7 +229,7 @@ static int grants_new(struct process *process, const struct hv_request *req,
 	grants->granter = granter;
 	grants->notify_offset = req->notify_offset;
 	grants->notify_port = port;
-	grants->n_refs = grants->n_left = req->count;
+	grants->n_refs = req->count;
 	*grants_r = grants;
 	return 0;
 }
@@ -274,7 +274,9 @@ static int serve_map(struct process *process, const struct hv_request *req,
 	struct domain *granter = domain_find(domain->host, req->domid);
 	int r;
 
-	if (!granter || req->n_refs != req->count)
+	if (!granter)
+		return -ESRCH;
+	if (req->n_refs != req->count)
 		return -EINVAL;
 	if (domain->n_maps + req->count > DOMAIN_MAX_MAPS)
 		return -ENOSPC;
@@ -300,11 +302,9 @@ static int serve_release(struct process *process, const struct hv_request *req,
 {
 	struct grants *grants = find_grants(process, req->id);
 
-	if (!grants || req->first > grants->n_refs ||
-	    req->count > grants->n_refs - req->first)
+	if (!grants)
 		return -EINVAL;
-	grants_release(process, grants, req->first, req->count,
-		       req->flags & HV_QUIET);
+	grants_release(process, grants, req->flags & HV_QUIET);
 	return 0;
 }
 
