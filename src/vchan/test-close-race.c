@@ -3,54 +3,57 @@
  * A writer that closes at once, against a reader, as two threads: every byte arrives, then
  * the end, in both roles.
  *
- *	test-close-race [SESSIONS]	3000 without it, half in each role
+ *	test-close-race client|server|both SESSIONS...
+ *
+ * Who writes; of SESSIONS the last counts.
  */
 #include <pthread.h>
 
 #include "vchan/test-close-race.h"
 #include "vchan/test-pair.h"
 
-static struct turns turns;
-
-struct job {
-	bool writes;
-	uint64_t n;
-};
+static uint64_t n_sessions;
 
 static void *client(void *arg)
 {
-	const struct job *job = arg;
-
 	fake_host_set_domain(CLIENT);
-	run_client(&turns, job->writes, SERVER, FULL_NAME, job->n);
+	race(arg, n_sessions);
 	return NULL;
 }
 
-static void sessions(bool client_writes, uint64_t n)
+static void sessions(bool client_writes)
 {
-	struct job job = { client_writes, n };
+	struct turns turns = { 0 };
+	struct racer ends[2] = {
+		[SERVER_END] = { .turns = &turns,
+				 .end = SERVER_END,
+				 .writes = !client_writes,
+				 .peer = CLIENT,
+				 .path = NAME },
+		[CLIENT_END] = { .turns = &turns,
+				 .end = CLIENT_END,
+				 .writes = client_writes,
+				 .peer = SERVER,
+				 .path = FULL_NAME },
+	};
 	pthread_t t;
 
 	new_world();
-	atomic_store(&turns.opened, 0);
-	atomic_store(&turns.joined, 0);
-	atomic_store(&turns.closed, 0);
-	check(!pthread_create(&t, NULL, client, &job), "thread", 0);
-	if (client_writes)
-		run_reading_server(&turns, CLIENT, NAME, n);
-	else
-		run_writing_server(&turns, CLIENT, NAME, n);
+	check(!pthread_create(&t, NULL, client, &ends[CLIENT_END]), "thread",
+	      0);
+	race(&ends[SERVER_END], n_sessions);
 	pthread_join(t, NULL);
-	printf("%" PRIu64 " %s wrote and closed, no byte lost\n", n,
-	       client_writes ? "clients" : "servers");
-	fflush(stdout);
+	print_result(&turns, n_sessions, client_writes);
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 3000;
-
-	sessions(true, n / 2);
-	sessions(false, n / 2);
+	if (argc < 3)
+		return 2;
+	n_sessions = strtoull(argv[argc - 1], NULL, 10);
+	if (strcmp(argv[1], "server"))
+		sessions(true);
+	if (strcmp(argv[1], "client"))
+		sessions(false);
 	return 0;
 }

@@ -3,7 +3,9 @@
  * Sessions of a writer that closes at once and a reader that has to get all of it: the two
  * ends, as threads (test-close-race.c) or as processes (test/e2e/close-race.c).
  *
- * Blocking and polling readers, at random distances in time.
+ * Blocking and polling readers, at random distances in time. Many vchans are opened before
+ * the two ends go through them side by side: where others want the processor too, each
+ * change from one end to the other may take longer than all these sessions.
  */
 #ifndef XENCHAN_VCHAN_TEST_CLOSE_RACE_H
 #define XENCHAN_VCHAN_TEST_CLOSE_RACE_H
@@ -17,17 +19,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "libxenvchan-ext.h"
 
 #define BYTES_MAX 5
+#define VCHANS 64 /* at a time */
 
-/*
- * In memory of both: which session the server has opened, and the client joined and closed.
- * A server that is gone before its client's init has ended is refused: not the race meant.
- */
+enum end { SERVER_END, CLIENT_END };
+
+/* In memory of both. */
 struct turns {
-	atomic_uint_fast64_t opened, joined, closed;
+	atomic_uint_fast64_t steps[2]; /* that each end has done */
+	/* The session to which the reader has come; in how many it was met. */
+	atomic_uint_fast64_t read_at, n_met;
+};
+
+/* The VCHANS of one end, and what it does with them. */
+struct racer {
+	struct turns *turns;
+	enum end end;
+	bool writes;
+	int peer;
+	const char *path; /* what comes before the number of a vchan */
+	struct libxenvchan *vchans[VCHANS];
 };
 
 static inline void check(bool ok, const char *what, uint64_t session)
@@ -39,10 +54,41 @@ static inline void check(bool ok, const char *what, uint64_t session)
 	exit(1);
 }
 
-static inline void wait_until(atomic_uint_fast64_t *turn, uint64_t n)
+/* The other one may need this processor. */
+static inline void sleep_shortly(void)
 {
-	while (atomic_load(turn) < n)
-		sched_yield();
+	nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
+}
+
+static inline bool comes_soon(atomic_uint_fast64_t *turn, uint64_t n)
+{
+	for (int i = 0; i < 2000; i++) {
+		if (atomic_load(turn) >= n)
+			return true;
+	}
+	return false;
+}
+
+/* Until both ends have come as far as this. */
+static inline void together(struct racer *r)
+{
+	atomic_uint_fast64_t *steps = r->turns->steps;
+	uint64_t n = atomic_fetch_add(&steps[r->end], 1) + 1;
+
+	while (!comes_soon(&steps[!r->end], n))
+		sleep_shortly();
+}
+
+/* The reader's: it may not run at all for a while, and is not waited for then. */
+static inline void meet_reader(struct turns *t, uint64_t session)
+{
+	for (int i = 0; i < 4; i++) {
+		if (comes_soon(&t->read_at, session)) {
+			atomic_fetch_add(&t->n_met, 1);
+			return;
+		}
+		sleep_shortly();
+	}
 }
 
 static inline uint64_t hash(uint64_t i)
@@ -85,65 +131,87 @@ static inline void read_all(struct libxenvchan *v, uint64_t session)
 
 	v->blocking = session % 4 < 2;
 	loiter(hash(session + 4));
-	while ((r = libxenvchan_read(v, got + n, sizeof(got) - (size_t)n)) >= 0)
+	for (int i = 1;; i++) {
+		r = libxenvchan_read(v, got + n, sizeof(got) - (size_t)n);
+		if (r < 0)
+			break;
 		n += r;
+		if (i % 1000 == 0)
+			sleep_shortly();
+	}
 	check(n == expected, "not as many bytes as were written", session);
 	check(!memcmp(got, data, (size_t)n), "other bytes", session);
 }
 
-/* writes: the client does, and the server reads; else the other way round. */
-static inline void run_client(struct turns *t, bool writes, int server,
-			      const char *path, uint64_t n)
+static inline void open_one(struct racer *r, int i, uint64_t session)
 {
-	for (uint64_t i = 1; i <= n; i++) {
-		struct libxenvchan *c;
+	struct libxenvchan **v = &r->vchans[i];
+	char path[256];
 
-		wait_until(&t->opened, i);
-		c = libxenvchan_client_init(NULL, server, path);
-		check(c, "client", i);
-		atomic_store(&t->joined, i);
-		if (writes)
-			write_all(c, i);
-		else
-			read_all(c, i);
-		libxenvchan_close(c);
-		atomic_store(&t->closed, i);
+	if (*v) {
+		check(!libxenvchan_rearm(*v), "rearm", session);
+		return;
 	}
+	snprintf(path, sizeof(path), "%s-%d", r->path, i);
+	*v = r->end == SERVER_END
+		     ? libxenvchan_server_init(NULL, r->peer, path, 1024, 2048)
+		     : libxenvchan_client_init(NULL, r->peer, path);
+	check(*v, "init", session);
 }
 
-/* One server for all clients. */
-static inline void run_reading_server(struct turns *t, int client,
-				      const char *path, uint64_t n)
+static inline void close_one(struct racer *r, int i)
 {
-	struct libxenvchan *s =
-		libxenvchan_server_init(NULL, client, path, 1024, 2048);
-
-	check(s, "server", 0);
-	for (uint64_t i = 1; i <= n; i++) {
-		atomic_store(&t->opened, i);
-		wait_until(&t->joined, i);
-		read_all(s, i);
-		wait_until(&t->closed, i);
-		check(!libxenvchan_rearm(s), "rearm", i);
-	}
-	libxenvchan_close(s);
+	libxenvchan_close(r->vchans[i]);
+	r->vchans[i] = NULL;
 }
 
-/* One for each client. */
-static inline void run_writing_server(struct turns *t, int client,
-				      const char *path, uint64_t n)
+static inline void race_one(struct racer *r, int i, uint64_t session)
 {
-	for (uint64_t i = 1; i <= n; i++) {
-		struct libxenvchan *s =
-			libxenvchan_server_init(NULL, client, path, 1024, 2048);
-
-		check(s, "server", i);
-		atomic_store(&t->opened, i);
-		wait_until(&t->joined, i);
-		write_all(s, i);
-		libxenvchan_close(s);
-		wait_until(&t->closed, i);
+	if (r->writes) {
+		meet_reader(r->turns, session);
+		write_all(r->vchans[i], session);
+	} else {
+		atomic_store(&r->turns->read_at, session);
+		read_all(r->vchans[i], session);
 	}
+	/* A server that reads goes on with the next client. */
+	if (r->writes || r->end == CLIENT_END)
+		close_one(r, i);
+}
+
+/* n sessions after the first ones. */
+static inline void race_round(struct racer *r, uint64_t first, int n)
+{
+	if (r->end == CLIENT_END)
+		together(r);
+	for (int i = 0; i < n; i++)
+		open_one(r, i, first + (uint64_t)i);
+	if (r->end == SERVER_END)
+		together(r);
+	together(r);
+	for (int i = 0; i < n; i++)
+		race_one(r, i, first + (uint64_t)i);
+	together(r);
+}
+
+static inline void race(struct racer *r, uint64_t n)
+{
+	for (uint64_t done = 0; done < n; done += VCHANS) {
+		uint64_t left = n - done;
+
+		race_round(r, 1 + done, left < VCHANS ? (int)left : VCHANS);
+	}
+	for (int i = 0; i < VCHANS; i++)
+		close_one(r, i);
+}
+
+static inline void print_result(struct turns *t, uint64_t n, bool client_writes)
+{
+	printf("%" PRIu64 " %s wrote and closed, of %" PRIu64
+	       " the other end was reading; no byte lost\n",
+	       n, client_writes ? "clients" : "servers",
+	       (uint64_t)atomic_load(&t->n_met));
+	fflush(stdout);
 }
 
 #endif

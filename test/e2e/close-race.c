@@ -28,23 +28,21 @@ static struct turns *map_turns(const char *path)
 
 int main(int argc, char **argv)
 {
-	bool is_client, client_writes;
-	struct turns *t;
+	struct racer r = { 0 };
+	bool client_writes;
 	uint64_t n;
-	int peer;
 
 	if (argc != 7)
 		return 2;
-	is_client = !strcmp(argv[1], "client");
 	client_writes = !strcmp(argv[2], "client");
-	peer = atoi(argv[3]);
-	t = map_turns(argv[5]);
+	r.end = !strcmp(argv[1], "client") ? CLIENT_END : SERVER_END;
+	r.writes = client_writes == (r.end == CLIENT_END);
+	r.peer = atoi(argv[3]);
+	r.path = argv[4];
+	r.turns = map_turns(argv[5]);
 	n = strtoull(argv[6], NULL, 10);
-	if (is_client)
-		run_client(t, client_writes, peer, argv[4], n);
-	else if (client_writes)
-		run_reading_server(t, peer, argv[4], n);
-	else
-		run_writing_server(t, peer, argv[4], n);
+	race(&r, n);
+	if (r.end == SERVER_END)
+		print_result(r.turns, n, client_writes);
 	return 0;
 }
