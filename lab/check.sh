@@ -151,6 +151,7 @@ check_bench() {
 	cp -L $build/src/vchan/libxenvchan.so.4.17 "$build/payload-bench/ours/"
 	boot bench -n 2 -u 128 -t 900 || status=$?
 	adopt_results bench $status
+	[ -s $logs/bench/64K.json ] && [ -s $logs/bench/1M.json ] || return
 	# Times of an emulator are shown, not judged
 	bench/run --results $logs/bench/64K.json --results $logs/bench/1M.json \
 		T1 T4 T8 T14 2>&1 | sed 's/^/     /'

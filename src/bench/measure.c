@@ -7,8 +7,12 @@
 
 #include "bench/probe.h"
 
-/* Of a run that only finds out how many messages take how long. */
-#define TRIAL_NS 2000000u
+/*
+ * Of a round, the least that a run takes which only finds out how many messages
+ * take how long: what the ring takes at once, and the first wake-up, are not to be
+ * most of it.
+ */
+#define TRIAL_SHARE 8
 /* The largest message whose round trip is of interest. */
 #define LATENCY_MAX 4096
 
@@ -111,21 +115,32 @@ static int run(struct runner *r, uint64_t count, bool verify,
 #define LATENCY_TRIALS 4096
 
 /*
- * Every byte of four rings full, and of three messages at least. A round trip
- * compares its messages as it measures them.
+ * A round trip compares its messages as it measures them. No longer than a round:
+ * there are hosts on which one takes many milliseconds.
  */
-static int verify(struct runner *r)
+static int verify_trips(struct runner *r, uint64_t round_ns)
+{
+	static struct outcome out;
+
+	for (uint64_t n = 1; n <= LATENCY_TRIALS; n *= 4) {
+		if (run(r, n, false, &out))
+			return -1;
+		if (r->result->unable || out.client.ns >= round_ns)
+			break;
+	}
+	return 0;
+}
+
+/* Every byte of four rings full, and of three messages at least. */
+static int verify(struct runner *r, uint64_t round_ns)
 {
 	static struct outcome out;
 	const struct result *res = r->result;
-	bool trips = res->work == WORK_LATENCY;
 	uint64_t n = 4 * res->ring / res->size;
 
-	if (n < 3)
-		n = 3;
-	if (trips && n > LATENCY_TRIALS)
-		n = LATENCY_TRIALS;
-	return run(r, n, !trips, &out);
+	if (res->work == WORK_LATENCY)
+		return verify_trips(r, round_ns);
+	return run(r, n < 3 ? 3 : n, true, &out);
 }
 
 /*
@@ -140,7 +155,7 @@ static int calibrate(struct runner *r, uint64_t round_ns)
 	for (;;) {
 		if (run(r, n, false, &out) || r->result->unable)
 			return r->result->unable ? 0 : -1;
-		if (out.client.ns >= TRIAL_NS)
+		if (out.client.ns >= round_ns / TRIAL_SHARE)
 			break;
 		n *= 4;
 	}
@@ -248,7 +263,7 @@ static int measure_case(struct bench *b, struct runner *runners)
 			r->result->unable = "-";
 			continue;
 		}
-		if (verify(r) ||
+		if (verify(r, b->round_ns) ||
 		    (!r->result->unable && calibrate(r, b->round_ns)))
 			return -1;
 	}

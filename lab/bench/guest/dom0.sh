@@ -18,7 +18,7 @@ measure() {
 	started=$(cut -d. -f1 /proc/uptime)
 	run 1 "bin/xenchan vchan bench --serve -d 2 $who $* data/$name" >/tmp/serve 2>&1 &
 	run 2 "bin/xenchan vchan bench --json -d 1 $who -n 5 -t 200ms $* data/$name 2>/tmp/err | bin/xenchan vchan listen -d 0 -t 60 data/json; cat /tmp/err" >/tmp/ask 2>&1 &
-	bin/xenchan vchan connect -d 2 -t 500 data/json >"/out/$name.json"
+	bin/xenchan vchan connect -d 2 -t 500 data/json >"/out/$name.json" 2>/tmp/connect
 	rc=$?
 	wait
 	took=$(($(cut -d. -f1 /proc/uptime) - started))
@@ -26,7 +26,7 @@ measure() {
 		echo "ok bench: $name ($took s)"
 	else
 		echo "FAIL bench: $name ($took s)"
-		sed 's/^/  | /' /tmp/serve /tmp/ask
+		sed 's/^/  | /' /tmp/serve /tmp/ask /tmp/connect
 		failed=1
 	fi
 }
