@@ -141,12 +141,13 @@ static int look(struct vchan *v, const struct direction *d,
 
 int vchan_end_of_wait(struct vchan *v, const struct direction *d)
 {
-	enum vchan_state state = vchan_look(v);
+	bool sends = d == &vchan_outgoing;
+	enum vchan_state state = sends ? vchan_tx_look(v) : vchan_look(v);
 	int r = vchan_state_error(state);
 
 	if (r)
 		return r;
-	if (d == &vchan_incoming)
+	if (!sends)
 		return vchan_peer_has_finished(v, state) ? -EPIPE : 0;
 	/* The next client has no use for the rest of what the last one got. */
 	return vchan_tx_client_left(v) ? -EPIPE : 0;

@@ -100,7 +100,7 @@ struct vchan {
 	struct shm_u8 *asked; /* where the peer asks to be told */
 
 	struct bytering rx; /* the reader's thread */
-	struct bytering tx; /* the writer's thread; see session.c */
+	struct bytering tx; /* the writer's thread; see clients.c */
 	struct gate gate;
 	bool gate_ready;
 	atomic_int state;     /* enum vchan_state */
@@ -118,19 +118,41 @@ struct vchan {
 	int tx_error;
 	atomic_uint untold; /* events that could not be sent: see notify.c */
 
-	/* A server's: see session.c. */
+	/*
+	 * A server's: see clients.c. Its two threads share what is known of its
+	 * clients:
+	 *
+	 *			written by		read by
+	 *  tx_busy		whoever takes it	-
+	 *  state		who has tx_busy; GONE	anyone
+	 *			and CORRUPT anyone
+	 *  departed, marked,	who has tx_busy		anyone, as a hint
+	 *  n_changes
+	 *  end_told		also wait()		anyone, as a hint
+	 *  client_came		also who tells		anyone, as a hint
+	 *  seen_gone		who has not got tx_busy	who has it
+	 *  flush_due, n_swaps,	who has tx_busy		who has it
+	 *  space_at_end, tx,
+	 *  tx_span, _lost
+	 *
+	 * A hint may be out of date, and decides only whether to take tx_busy
+	 * and look. libxenvchan_rearm() has no other thread beside it.
+	 */
+	atomic_flag tx_busy;
 	atomic_bool client_came;
 	atomic_bool departed; /* the last client's end has been dealt with */
 	atomic_bool end_told; /* and wait() has returned for it */
 	atomic_bool marked;
-	atomic_uint n_swaps; /* clients that came unseen, by the marks */
-	atomic_bool flush_due;
-	atomic_flag tx_busy;
+	atomic_uint n_changes; /* in who is there; never 0 */
+	atomic_uint
+		seen_gone; /* n_changes when a client was seen to go, or 0 */
+	bool flush_due;
+	unsigned int n_swaps;  /* clients that came unseen, by the marks */
 	uint32_t space_at_end; /* of tx, with what the last client left */
 
 	/* What the last peek and reserve have shown: see span.c. */
 	uint32_t rx_span, tx_span;
-	atomic_bool tx_span_lost; /* the client it was for has left */
+	bool tx_span_lost; /* the client it was for has left */
 };
 
 /* What is known already, without a look at the page. */
@@ -182,6 +204,17 @@ DEFINE_CLEANUP(struct vchan *, vchan, vchan_free)
 void vchan_set_state(struct vchan *v, enum vchan_state state);
 /* Looks at the peer's live byte and returns the state that follows from it. */
 enum vchan_state vchan_look(struct vchan *v);
+/* Whether the page has nothing to say any more, or not yet. */
+bool vchan_is_settled(struct vchan *v, enum vchan_state state);
+/*
+ * Goes to another state, and returns the one in which v is then: GONE and CORRUPT are
+ * final, whatever another thread sees at the same time.
+ */
+enum vchan_state vchan_change_state(struct vchan *v, enum vchan_state state);
+/* How it ended, the live byte being 0: only a peer of our kind says BYE. */
+enum vchan_state vchan_end_of_peer(struct vchan *v);
+/* The live byte has a value that means nothing. Returns CORRUPT. */
+enum vchan_state vchan_corrupt_live(struct vchan *v);
 /*
  * Whether the peer that is here has said that it will write no more; state: of a
  * look just now.
@@ -197,12 +230,18 @@ int vchan_wait_for_event(struct vchan *v, uint64_t seen, int64_t deadline);
 int vchan_wait_for_anything(struct vchan *v, uint64_t seen, int64_t deadline);
 /* The peer broke the protocol. Returns -EPROTO. */
 int vchan_corrupt(struct vchan *v, const char *how);
+
+/* clients.c: a server's clients */
+
+/* As vchan_look(), of a server that is not settled. */
+enum vchan_state vchan_look_for_client(struct vchan *v);
 /*
  * Bracket the use of tx, which the cleanup after a departed client writes too.
- * The first looks at the peer; between them, the second tells whether the
- * client has left since.
+ * The first looks at the peer; between them, the second looks again, and the third
+ * tells whether the client has left since.
  */
 enum vchan_state vchan_tx_enter(struct vchan *v);
+enum vchan_state vchan_tx_look(struct vchan *v);
 bool vchan_tx_client_left(struct vchan *v);
 void vchan_tx_leave(struct vchan *v);
 

@@ -36,6 +36,7 @@ int vchan_new(const struct report *rep, bool is_server, struct vchan **out)
 	v->nodes[VCHAN_NODE_EVENT_CHANNEL].key = "event-channel";
 	atomic_init(&v->state, is_server ? VCHAN_WAITING : VCHAN_CONNECTING);
 	atomic_flag_clear(&v->tx_busy);
+	atomic_init(&v->n_changes, 1);
 	if (vchan_stats_open(v)) {
 		vchan_free(v);
 		return report_failure(rep, STEP_MEMORY, ENOMEM);

@@ -42,8 +42,10 @@ static int drop_lost_span(struct vchan *v)
 {
 	uint32_t n = v->tx_span;
 
-	if (!atomic_load(&v->tx_span_lost) ||
-	    !atomic_exchange(&v->tx_span_lost, false) || !n)
+	if (!v->tx_span_lost)
+		return 0;
+	v->tx_span_lost = false;
+	if (!n)
 		return 0;
 	bytering_zero(&v->tx, n);
 	v->tx_span = 0;
