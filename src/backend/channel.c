@@ -141,6 +141,11 @@ void channel_open_sink(struct channel *c)
 	channel_move(c);
 }
 
+bool channel_owes_sink(const struct channel *c)
+{
+	return retry_is_owed(&c->sink_retry) && c->sink_error != -EADDRINUSE;
+}
+
 /*
  * Traffic
  */

@@ -94,6 +94,9 @@ bool channel_poll(struct channel *c);
  */
 bool channel_tick(struct channel *c);
 
+/* Its clients' end failed, and may come to want what a former process held. */
+bool channel_owes_sink(const struct channel *c);
+
 void channel_reopen_log(struct channel *c);
 
 struct channel_status {

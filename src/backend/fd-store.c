@@ -144,6 +144,14 @@ int fd_store_take(struct fd_store *s, const char *name)
 	return fd;
 }
 
+void fd_store_return(struct fd_store *s, const char *name, int fd)
+{
+	if (add_inherited(s, fd, name, strlen(name))) {
+		close(fd);
+		fd_store_drop(s, name);
+	}
+}
+
 /* Best effort: a manager that cannot take it has nothing to keep. */
 static void send_text(struct fd_store *s, const char *text, int fd)
 {

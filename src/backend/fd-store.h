@@ -21,6 +21,9 @@ void fd_store_free(struct fd_store *s);
 /* The inherited descriptor of this name, which is the caller's now; or -1. */
 int fd_store_take(struct fd_store *s, const char *name);
 
+/* It was taken, and is of no use yet: fd_store_take() gives it again. */
+void fd_store_return(struct fd_store *s, const char *name, int fd);
+
 /* Asks for a copy to be kept, or no longer. */
 void fd_store_keep(struct fd_store *s, const char *name, int fd);
 void fd_store_drop(struct fd_store *s, const char *name);

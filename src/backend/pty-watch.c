@@ -28,7 +28,7 @@ static void tell_all(struct pty_watch *w)
 	struct watched *each, *tmp;
 
 	HASH_ITER (hh, w->all, each, tmp)
-		each->fn(each->userdata, 0);
+		each->fn(each->userdata, false);
 }
 
 static void tell(struct pty_watch *w, const struct inotify_event *e)
@@ -39,9 +39,7 @@ static void tell(struct pty_watch *w, const struct inotify_event *e)
 	if (e->mask & IN_Q_OVERFLOW)
 		tell_all(w);
 	else if (one && (e->mask & IN_OPEN))
-		one->fn(one->userdata, 1);
-	else if (one && (e->mask & IN_CLOSE))
-		one->fn(one->userdata, -1);
+		one->fn(one->userdata, true);
 }
 
 static void on_readable(void *userdata, int events)
@@ -104,7 +102,7 @@ int pty_watch_add(struct pty_watch *w, const char *path, pty_watch_fn fn,
 		return -ENOMEM;
 	one->fn = fn;
 	one->userdata = userdata;
-	one->id = inotify_add_watch(w->fd, path, IN_OPEN | IN_CLOSE);
+	one->id = inotify_add_watch(w->fd, path, IN_OPEN);
 	if (one->id < 0) {
 		free(one);
 		return -errno;

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who opens and closes files, told for any number of them through one inotify
- * instance: a user may have 128.
+ * That files are opened, told for any number of them through one inotify
+ * instance: a user may have 128. How often is not told: the kernel makes one
+ * event of several that nobody has read yet.
  */
 #ifndef XENCHAN_BACKEND_PTY_WATCH_H
 #define XENCHAN_BACKEND_PTY_WATCH_H
 
+#include <stdbool.h>
 #include <uv.h>
 
 struct pty_watch;
 
-/* 1: opened; -1: closed; 0: events were lost. */
-typedef void (*pty_watch_fn)(void *userdata, int change);
+/* surely: it was opened; otherwise events were lost. */
+typedef void (*pty_watch_fn)(void *userdata, bool surely);
 
 int pty_watch_new(struct pty_watch **out, uv_loop_t *loop);
 void pty_watch_free(struct pty_watch *w);

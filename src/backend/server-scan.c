@@ -151,7 +151,7 @@ bool server_knows_all(const struct server *s)
 	if (s->scan || retry_is_owed(&s->scan_retry) || s->unserved)
 		return false;
 	for (e = s->entries; e; e = e->by_address.next) {
-		if (retry_is_owed(&e->retry))
+		if (retry_is_owed(&e->retry) || channel_owes_sink(e->channel))
 			return false;
 	}
 	return true;

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * A pseudo-terminal. We hold its slave open, so that it stays raw and keeps
- * what nobody has read yet while readers come and go. Their coming and going
- * is seen by inotify: with the slave open, the master never hangs up.
+ * A pseudo-terminal. Of it we hold the master alone: then the kernel says, as a
+ * hang-up of the master, whether anybody has the terminal open, which no counting
+ * of events could, after a restart least of all. That somebody has come is told
+ * by inotify; that the last one has gone, by the hang-up.
+ *
+ * What a reader left unread stays in the kernel, and so do the terminal's
+ * settings: they are made raw again when nobody has it open.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,13 +32,13 @@ struct pty_sink {
 	sink_fn fn;
 	void *userdata;
 	char path[32];
-	char master_name[64], slave_name[64];
+	char name[64]; /* the master's, in the store */
 
-	int master, slave;        /* owned */
+	int master;               /* owned */
 	struct poller *on_master; /* owned */
 	struct pty_watch *watch;  /* borrowed */
 	int watch_id;             /* in it; -1: none */
-	unsigned int n_open;
+	bool has_reader;
 	bool want_read, want_write;
 };
 
@@ -42,39 +47,72 @@ static struct pty_sink *of(struct sink *s)
 	return (struct pty_sink *)s;
 }
 
+/* Also moves what writers left on its way to where it can be read. */
+static bool is_open(const struct pty_sink *s)
+{
+	struct pollfd p = { .fd = s->master };
+
+	return poll(&p, 1, 0) <= 0 || !(p.revents & POLLHUP);
+}
+
+/* Of the master, which is the same as of the terminal. */
+static int make_raw(int master)
+{
+	struct termios t;
+
+	if (tcgetattr(master, &t))
+		return -errno;
+	cfmakeraw(&t);
+	return tcsetattr(master, TCSANOW, &t) ? -errno : 0;
+}
+
+/*
+ * A hang-up that has been seen would be told for ever. UV_PRIORITIZED: for the
+ * hang-up alone, as in sink-socket.c.
+ */
 static void update(struct pty_sink *s)
 {
-	poller_set(s->on_master,
-		   (s->want_read ? UV_READABLE : 0) |
-			   (s->want_write && s->n_open ? UV_WRITABLE : 0));
+	int events = UV_PRIORITIZED;
+
+	if (s->want_read)
+		events |= UV_READABLE;
+	if (s->want_write)
+		events |= UV_WRITABLE;
+	poller_set(s->on_master, s->has_reader ? events : 0);
+}
+
+static void set_reader(struct pty_sink *s, bool has_reader)
+{
+	s->has_reader = has_reader;
+	if (!has_reader)
+		make_raw(s->master);
+	update(s);
+	s->fn(s->userdata, has_reader ? SINK_OPENED : SINK_CLOSED);
 }
 
 static void on_master(void *userdata, int events)
 {
 	struct pty_sink *s = userdata;
 
-	s->fn(s->userdata, SINK_READY);
+	if (s->has_reader && !is_open(s))
+		set_reader(s, false);
+	else
+		s->fn(s->userdata, SINK_READY);
 }
 
-static void on_change(void *userdata, int change)
+/* Who came may have gone already, and left something to be read. */
+static void on_opened(void *userdata, bool surely)
 {
 	struct pty_sink *s = userdata;
-	bool before = s->n_open;
 
-	if (change > 0)
-		s->n_open++;
-	else if (change < 0 && s->n_open)
-		s->n_open--;
-	else if (!change && !s->n_open)
-		s->n_open = 1; /* better one too many: nothing is held back */
-	update(s);
-	if (before != (s->n_open > 0))
-		s->fn(s->userdata, s->n_open ? SINK_OPENED : SINK_CLOSED);
+	if (!s->has_reader && (surely || is_open(s)))
+		set_reader(s, true);
+	on_master(s, 0);
 }
 
 static bool pty_has_client(const struct sink *sink)
 {
-	return ((const struct pty_sink *)sink)->n_open;
+	return ((const struct pty_sink *)sink)->has_reader;
 }
 
 static const char *pty_path(const struct sink *sink)
@@ -87,7 +125,7 @@ static ssize_t pty_write(struct sink *sink, const void *data, size_t n)
 	struct pty_sink *s = of(sink);
 	ssize_t done;
 
-	if (!s->n_open)
+	if (!s->has_reader)
 		return -EAGAIN;
 	done = write(s->master, data, n);
 	return done <= 0 ? -EAGAIN : done;
@@ -102,6 +140,9 @@ static ssize_t pty_peek(struct sink *sink, uint8_t *before, size_t max)
 	struct pty_sink *s = of(sink);
 	int n = 0;
 
+	/* Nothing will tell of what comes later. */
+	if (!s->has_reader)
+		(void)is_open(s);
 	if (ioctl(s->master, FIONREAD, &n) || n <= 0)
 		return -EAGAIN;
 	if ((size_t)n > max)
@@ -135,12 +176,8 @@ static void pty_free(struct sink *sink, bool keep)
 		pty_watch_remove(s->watch, s->watch_id);
 	if (s->master >= 0)
 		close(s->master);
-	if (s->slave >= 0)
-		close(s->slave);
-	if (!keep) {
-		fd_store_drop(s->store, s->master_name);
-		fd_store_drop(s->store, s->slave_name);
-	}
+	if (!keep)
+		fd_store_drop(s->store, s->name);
 	free(s);
 }
 
@@ -154,16 +191,6 @@ static const struct sink_ops pty_ops = {
 	.want = pty_want,
 };
 
-static int make_raw(int slave)
-{
-	struct termios t;
-
-	if (tcgetattr(slave, &t))
-		return -errno;
-	cfmakeraw(&t);
-	return tcsetattr(slave, TCSANOW, &t) ? -errno : 0;
-}
-
 static int set_access(int slave, const struct socket_access *a)
 {
 	if (fchmod(slave, a->mode))
@@ -174,51 +201,43 @@ static int set_access(int slave, const struct socket_access *a)
 	return 0;
 }
 
+/* Opened and closed again: from then on nobody's having it open is a hang-up. */
+static int prepare_slave(struct pty_sink *s, const struct socket_access *access)
+{
+	_cleanup_close_ int slave =
+		open(s->path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	return slave < 0 ? -errno : set_access(slave, access);
+}
+
 static int open_new(struct pty_sink *s, const struct socket_access *access)
 {
-	int r;
-
 	s->master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	if (s->master < 0 || grantpt(s->master) || unlockpt(s->master) ||
 	    ptsname_r(s->master, s->path, sizeof(s->path)))
 		return -errno;
-	s->slave = open(s->path, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (s->slave < 0)
-		return -errno;
-	r = make_raw(s->slave);
-	if (!r)
-		r = set_access(s->slave, access);
-	if (!r) {
-		fd_store_keep(s->store, s->master_name, s->master);
-		fd_store_keep(s->store, s->slave_name, s->slave);
-	}
-	return r;
+	return prepare_slave(s, access);
 }
 
-/*
- * A former process's, with its slave and what is in them. Who has opened it
- * meanwhile is not known; that somebody has is the harmless assumption.
- */
+/* A former process's, with what is in it and perhaps with a reader. */
 static bool take_former(struct pty_sink *s)
 {
-	s->master = fd_store_take(s->store, s->master_name);
-	s->slave = fd_store_take(s->store, s->slave_name);
-	if (s->master >= 0 && s->slave >= 0 &&
-	    !ptsname_r(s->master, s->path, sizeof(s->path))) {
-		s->n_open = 1;
+	s->master = fd_store_take(s->store, s->name);
+	if (s->master >= 0 && !ptsname_r(s->master, s->path, sizeof(s->path)))
 		return true;
-	}
 	if (s->master >= 0)
 		close(TAKE_FD(s->master));
-	if (s->slave >= 0)
-		close(TAKE_FD(s->slave));
 	return false;
 }
 
+/* The mode of a reader that is there is its own; of one that has left, nobody's. */
 static int watch(struct pty_sink *s)
 {
-	s->watch_id = pty_watch_add(s->watch, s->path, on_change, s);
-	return s->watch_id < 0 ? s->watch_id : 0;
+	s->watch_id = pty_watch_add(s->watch, s->path, on_opened, s);
+	if (s->watch_id < 0)
+		return s->watch_id;
+	s->has_reader = is_open(s);
+	return s->has_reader ? 0 : make_raw(s->master);
 }
 
 static void cleanup_sinkp(struct pty_sink **s)
@@ -227,33 +246,47 @@ static void cleanup_sinkp(struct pty_sink **s)
 		pty_free(&(*s)->sink, true);
 }
 
-int sink_pty_open(struct sink **out, uv_loop_t *loop,
-		  const struct sink_config *config)
+static struct pty_sink *new_sink(uv_loop_t *loop,
+				 const struct sink_config *config)
 {
-	_cleanup_(cleanup_sinkp) struct pty_sink *s = calloc(1, sizeof(*s));
-	int r = 0;
+	struct pty_sink *s = calloc(1, sizeof(*s));
 
 	if (!s)
-		return -ENOMEM;
+		return NULL;
 	s->sink.ops = &pty_ops;
 	s->loop = loop;
 	s->store = config->store;
 	s->fn = config->fn;
 	s->userdata = config->userdata;
-	s->master = s->slave = s->watch_id = -1;
+	s->master = s->watch_id = -1;
 	s->watch = config->watch;
-	snprintf(s->master_name, sizeof(s->master_name), "master.%.40s",
-		 config->id);
-	snprintf(s->slave_name, sizeof(s->slave_name), "slave.%.40s",
-		 config->id);
-	if (!take_former(s))
-		r = open_new(s, &config->access);
+	snprintf(s->name, sizeof(s->name), "master.%.40s", config->id);
+	return s;
+}
+
+int sink_pty_open(struct sink **out, uv_loop_t *loop,
+		  const struct sink_config *config)
+{
+	_cleanup_(cleanup_sinkp) struct pty_sink *s = new_sink(loop, config);
+	bool former;
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	former = take_former(s);
+	r = former ? 0 : open_new(s, &config->access);
 	if (!r)
 		r = watch(s);
 	if (!r)
 		r = poller_new(&s->on_master, loop, s->master, on_master, s);
+	/* For the next attempt, which else would make another one. */
+	if (r && former)
+		fd_store_return(s->store, s->name, TAKE_FD(s->master));
 	if (r)
 		return r;
+	if (!former)
+		fd_store_keep(s->store, s->name, s->master);
+	update(s);
 	*out = &TAKE_PTR(s)->sink;
 	return 0;
 }

@@ -134,14 +134,13 @@ static void on_client(void *userdata, int events)
 	s->fn(s->userdata, SINK_READY);
 }
 
+/* 0; or a negative errno, and the descriptor still is the caller's. */
 static int adopt_client(struct socket_sink *s, int fd)
 {
 	int r = poller_new(&s->on_client, s->loop, fd, on_client, s);
 
-	if (r) {
-		close(fd);
+	if (r)
 		return r;
-	}
 	s->client = fd;
 	s->state = CLIENT_OPEN;
 	update(s);
@@ -170,8 +169,10 @@ static void on_listener(void *userdata, int events)
 		s->fn(s->userdata, SINK_REFUSED);
 		return;
 	}
-	if (adopt_client(s, fd))
+	if (adopt_client(s, fd)) {
+		close(fd);
 		return;
+	}
 	fd_store_keep(s->store, s->client_name, fd);
 	s->fn(s->userdata, SINK_OPENED);
 }
@@ -257,18 +258,27 @@ static const struct sink_ops socket_ops = {
 };
 
 /* The listener that a former process had, if its socket still is in place. */
-static int listen_again(struct socket_sink *s, const struct sink_config *config)
+static bool take_former(struct socket_sink *s)
 {
-	int r;
-
 	s->listener = fd_store_take(s->store, s->listener_name);
 	if (s->listener >= 0 && own_socket_is_at(s->own, s->path))
-		return 0;
-	if (s->listener >= 0)
+		return true;
+	if (s->listener >= 0) {
 		close(TAKE_FD(s->listener));
-	r = own_socket_listen(s->own, s->path, &config->access, &s->listener);
-	if (!r)
-		fd_store_keep(s->store, s->listener_name, s->listener);
+		fd_store_drop(s->store, s->listener_name);
+	}
+	return false;
+}
+
+static int take_former_client(struct socket_sink *s)
+{
+	int fd = fd_store_take(s->store, s->client_name), r;
+
+	if (fd < 0)
+		return 0;
+	r = adopt_client(s, fd);
+	if (r)
+		fd_store_return(s->store, s->client_name, fd);
 	return r;
 }
 
@@ -278,14 +288,13 @@ static void cleanup_sinkp(struct socket_sink **s)
 		socket_free(&(*s)->sink, true);
 }
 
-int sink_socket_open(struct sink **out, uv_loop_t *loop,
-		     const struct sink_config *config)
+static struct socket_sink *new_sink(uv_loop_t *loop,
+				    const struct sink_config *config)
 {
-	_cleanup_(cleanup_sinkp) struct socket_sink *s = calloc(1, sizeof(*s));
-	int fd, r;
+	struct socket_sink *s = calloc(1, sizeof(*s));
 
 	if (!s)
-		return -ENOMEM;
+		return NULL;
 	s->sink.ops = &socket_ops;
 	s->loop = loop;
 	s->own = config->own;
@@ -293,24 +302,43 @@ int sink_socket_open(struct sink **out, uv_loop_t *loop,
 	s->fn = config->fn;
 	s->userdata = config->userdata;
 	s->listener = s->client = -1;
-	if (strlen(config->path) > CONSOLE_SOCKET_MAX)
-		return -ENAMETOOLONG;
 	strcpy(s->path, config->path);
 	snprintf(s->listener_name, sizeof(s->listener_name), "listen.%.40s",
 		 config->id);
 	snprintf(s->client_name, sizeof(s->client_name), "client.%.40s",
 		 config->id);
-	r = listen_again(s, config);
+	return s;
+}
+
+int sink_socket_open(struct sink **out, uv_loop_t *loop,
+		     const struct sink_config *config)
+{
+	_cleanup_(cleanup_sinkp) struct socket_sink *s = NULL;
+	bool former;
+	int r;
+
+	if (strlen(config->path) > CONSOLE_SOCKET_MAX)
+		return -ENAMETOOLONG;
+	s = new_sink(loop, config);
+	if (!s)
+		return -ENOMEM;
+	former = take_former(s);
+	r = former ? 0
+		   : own_socket_listen(s->own, s->path, &config->access,
+				       &s->listener);
 	if (!r)
 		r = poller_new(&s->on_listener, loop, s->listener, on_listener,
 			       s);
+	if (!r)
+		r = take_former_client(s);
+	/* For the next attempt. */
+	if (r && former)
+		fd_store_return(s->store, s->listener_name,
+				TAKE_FD(s->listener));
 	if (r)
 		return r;
-	fd = fd_store_take(s->store, s->client_name);
-	if (fd >= 0)
-		r = adopt_client(s, fd);
-	if (r)
-		return r;
+	if (!former)
+		fd_store_keep(s->store, s->listener_name, s->listener);
 	update(s);
 	*out = &TAKE_PTR(s)->sink;
 	return 0;

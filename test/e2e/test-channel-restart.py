@@ -112,10 +112,47 @@ def connection_that_fails_once_at_a_start_comes_about(host):
         wait_for("the error to go", lambda: not host.entry(1, "a")["error"])
 
 
+def terminals_reader_is_known_after_a_restart(host):
+    host.start_daemon("--keeper")
+    host.create(1)
+    host.attach(1, "a", "--pty")
+    host.front(1, 1, "--echo")
+    host.connected(1, 1)
+    path = host.entry(1, "a")["path"]
+    kill_keepers_child(host)
+    assert host.entry(1, "a")["client"] == "none"
+    first, second = Client(path), Client(path)
+    host.await_entry(1, "a", client="connected")
+    kill_keepers_child(host)
+    assert host.entry(1, "a")["client"] == "connected"
+    first.close()
+    assert second.exchange_after_kill(b"still here") == b"still here"
+    assert host.entry(1, "a")["client"] == "connected"
+    second.close()
+    host.await_entry(1, "a", client="none")
+    assert host.entry(1, "a")["path"] == path
+
+
+def what_is_written_to_a_terminal_and_left_reaches_the_guest(host):
+    host.start_daemon()
+    host.create(1)
+    host.attach(1, "a", "--pty")
+    path = wait_for("the terminal", lambda: host.entry(1, "a")["path"])
+    data = stream(5000)
+    writer = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    n = os.write(writer, data)  # more than is held where it can be read
+    os.close(writer)
+    host.await_entry(1, "a", client="none")
+    guest = host.front(1, 1, stdout=subprocess.PIPE)
+    assert guest.stdout.read(n) == data[:n]
+
+
 TESTS = [detach_that_has_begun_takes_what_the_guest_wrote_since,
          guest_that_closed_meanwhile_has_its_last_words_heard,
          closed_channel_keeps_its_client_over_a_kill,
-         connection_that_fails_once_at_a_start_comes_about]
+         connection_that_fails_once_at_a_start_comes_about,
+         terminals_reader_is_known_after_a_restart,
+         what_is_written_to_a_terminal_and_left_reaches_the_guest]
 
 if __name__ == "__main__":
     run(TESTS)
