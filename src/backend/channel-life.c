@@ -17,7 +17,32 @@ void channel_set_state(struct channel *c, enum channel_state s)
 
 void channel_write_state(struct channel *c, enum console_state s)
 {
-	channel_say_unwritten(c, nodes_write_state(&c->address, s));
+	int r = nodes_write_state(&c->address, s);
+
+	channel_say_unwritten(c, r);
+	c->unwritten = r < 0 ? s : CONSOLE_STATE_UNKNOWN;
+	if (r < 0)
+		retry_failed(&c->node_retry);
+}
+
+/* What could not be written before is no longer meant, either. */
+static void have_state(struct channel *c, const struct channel_view *v,
+		       enum console_state s)
+{
+	if (v->backend == s)
+		c->unwritten = CONSOLE_STATE_UNKNOWN;
+	else
+		channel_write_state(c, s);
+}
+
+void channel_write_again(struct channel *c)
+{
+	if (c->unwritten)
+		channel_write_state(c, c->unwritten);
+	if (c->sink_unwritten)
+		channel_write_sink(c);
+	if (!c->unwritten && !c->sink_unwritten)
+		retry_done(&c->node_retry);
 }
 
 /* Is it a former process's, which may have told the guest so? */
@@ -58,8 +83,8 @@ static void offer(struct channel *c, const struct channel_view *v)
 		channel_forget_ring(c);
 		retry_done(&c->link_retry);
 	}
-	if (!connected && v->backend != CONSOLE_STATE_INIT_WAIT)
-		channel_write_state(c, CONSOLE_STATE_INIT_WAIT);
+	if (!connected)
+		have_state(c, v, CONSOLE_STATE_INIT_WAIT);
 	channel_set_state(c, CHANNEL_WAITING);
 	channel_move(c);
 }
@@ -67,8 +92,7 @@ static void offer(struct channel *c, const struct channel_view *v)
 static void connect_and_tell(struct channel *c, const struct channel_view *v)
 {
 	if (v->has_ring && channel_connect_guest(c, v)) {
-		if (v->backend != CONSOLE_STATE_CONNECTED)
-			channel_write_state(c, CONSOLE_STATE_CONNECTED);
+		have_state(c, v, CONSOLE_STATE_CONNECTED);
 		channel_set_state(c, CHANNEL_CONNECTED);
 		channel_move(c);
 	} else if (c->state == CHANNEL_CONNECTED && !link_is_up(&c->link)) {
@@ -81,8 +105,7 @@ static void connect_and_tell(struct channel *c, const struct channel_view *v)
 void channel_close_guest(struct channel *c, const struct channel_view *v)
 {
 	channel_let_guest_go(c);
-	if (v->backend != CONSOLE_STATE_CLOSED)
-		channel_write_state(c, CONSOLE_STATE_CLOSED);
+	have_state(c, v, CONSOLE_STATE_CLOSED);
 	channel_forget_ring(c);
 	retry_done(&c->link_retry);
 	channel_set_state(c, CHANNEL_CLOSED);

@@ -32,11 +32,13 @@ static int make_room(struct channel *c, size_t n)
 
 	if (c->config.overflow == CONSOLE_BLOCK)
 		return 0;
-	if (c->config.overflow == CONSOLE_DROP_OLDEST && used) {
+	if (c->config.overflow == CONSOLE_DROP_OLDEST &&
+	    spool_is_full(c->spool) && used) {
 		spool_drop(c->spool, used < n ? used : n);
 		return 1;
 	}
-	/* The newest go; of an empty spool, because there is no memory. */
+	/* The newest go; of a spool that is not full, because there is no
+	 * memory. */
 	spool_skip(c->spool, n, console_ring_consumed(&c->ring) + (uint32_t)n);
 	console_ring_consume(&c->ring, n);
 	return -1;

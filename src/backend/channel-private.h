@@ -46,10 +46,13 @@ struct channel {
 	bool events_seen;  /* since the last poll */
 	bool silent;       /* it wrote without an event */
 	bool client_full;  /* the last write to the client was refused */
-	struct retry link_retry, sink_retry;
+	struct retry link_retry, sink_retry, node_retry;
+	enum console_state unwritten;   /* or UNKNOWN: its state is */
+	bool sink_unwritten;            /* where its clients find it */
 	uint32_t tried_ref, tried_port; /* of the link, last */
 	int sink_error;                 /* the last that was said */
 	bool has_error;                 /* its node may say something */
+	bool short_said; /* that the spool has too little memory */
 	struct storm storm;
 	struct log_limit log_limit;
 };
@@ -100,6 +103,8 @@ void channel_quarantine(struct channel *c, const char *why);
 
 void channel_set_state(struct channel *c, enum channel_state s);
 void channel_write_state(struct channel *c, enum console_state s);
+/* A failed write of our own nodes, if one is still meant. */
+void channel_write_again(struct channel *c);
 void channel_close_guest(struct channel *c, const struct channel_view *v);
 
 /* channel.c */
@@ -107,6 +112,9 @@ void channel_close_guest(struct channel *c, const struct channel_view *v);
 uint64_t channel_now_ms(const struct channel *c);
 void channel_tell(const struct channel *c, const char *what,
 		  const char *detail);
+
+/* Where its clients find it. */
+void channel_write_sink(struct channel *c);
 
 /* A node that cannot be written is said, once in a while, and survived. */
 void channel_say_unwritten(struct channel *c, int r);

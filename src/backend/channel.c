@@ -49,7 +49,7 @@ void channel_report(struct channel *c, const char *error)
 
 void channel_retract(struct channel *c)
 {
-	if (!c->has_error || c->config.problem ||
+	if (!c->has_error || c->config.problem || c->short_said ||
 	    c->state == CHANNEL_QUARANTINED || retry_is_owed(&c->sink_retry) ||
 	    retry_is_owed(&c->link_retry))
 		return;
@@ -107,6 +107,20 @@ static void say_unopened(struct channel *c, int r)
 	channel_report(c, text);
 }
 
+void channel_write_sink(struct channel *c)
+{
+	int r = 0;
+
+	if (c->config.kind == CONSOLE_PTY)
+		r = nodes_write_tty(&c->address, sink_path(c->sink));
+	if (r >= 0)
+		r = nodes_write_hotplug(&c->address);
+	channel_say_unwritten(c, r);
+	c->sink_unwritten = r < 0;
+	if (r < 0)
+		retry_failed(&c->node_retry);
+}
+
 /* A guest does not wait because a client cannot be served. */
 void channel_open_sink(struct channel *c)
 {
@@ -133,10 +147,7 @@ void channel_open_sink(struct channel *c)
 	}
 	retry_done(&c->sink_retry);
 	c->sink_error = 0;
-	if (c->config.kind == CONSOLE_PTY)
-		channel_say_unwritten(
-			c, nodes_write_tty(&c->address, sink_path(c->sink)));
-	channel_say_unwritten(c, nodes_write_hotplug(&c->address));
+	channel_write_sink(c);
 	channel_retract(c);
 	channel_move(c);
 }
@@ -150,9 +161,21 @@ bool channel_owes_sink(const struct channel *c)
  * Traffic
  */
 
+static enum move_result move(struct channel *c)
+{
+	enum move_result m = channel_move_bytes(c);
+
+	if (!c->short_said && spool_is_short(c->spool)) {
+		c->short_said = true;
+		channel_report(c, "the run directory is full: less than the "
+				  "limit is kept");
+	}
+	return m;
+}
+
 void channel_move(struct channel *c)
 {
-	switch (channel_move_bytes(c)) {
+	switch (move(c)) {
 	case MOVE_CORRUPT:
 		channel_quarantine(c, "the indices in its ring are impossible");
 		break;
@@ -190,7 +213,7 @@ bool channel_event(struct channel *c)
 
 	c->events_seen = true;
 	c->silent = false;
-	m = channel_move_bytes(c);
+	m = move(c);
 	if (m == MOVE_CORRUPT) {
 		channel_quarantine(c, "the indices in its ring are impossible");
 		return true;
@@ -229,8 +252,14 @@ bool channel_tick(struct channel *c)
 		channel_report(c, "the guest has not closed in time");
 		channel_close_guest(c, &v);
 	}
+	if (c->short_said && !spool_is_short(c->spool)) {
+		c->short_said = false;
+		channel_retract(c);
+	}
 	if (retry_is_due(&c->sink_retry))
 		channel_open_sink(c);
+	if (retry_is_due(&c->node_retry))
+		channel_write_again(c);
 	return retry_is_due(&c->link_retry);
 }
 

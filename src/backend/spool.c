@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 
 #define PAGE 4096u
-#define MAGIC 0x31306c6f6f707358u /* "Xspool01" */
+#define MAGIC 0x32306c6f6f707358u /* "Xspool02" */
 
 /* Memory is taken from the file system in steps, and given back if empty. */
 #define GROW (4 * PAGE)
@@ -38,6 +38,7 @@ struct spool {
 	size_t limit;                /* bytes of data that may be kept */
 	size_t size;                 /* of the data area: whole pages */
 	size_t backed;               /* of it, that surely has memory */
+	bool is_short;               /* no more could be had */
 	int fd, dir_fd;              /* owned; borrowed */
 	char *name;                  /* owned */
 };
@@ -64,11 +65,13 @@ void spool_publish(struct spool *s, const struct spool_state *next)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-static bool is_consistent(const struct spool_state *st, size_t limit)
+static bool is_consistent(const struct spool_state *st, size_t limit,
+			  size_t size)
 {
 	return st->head <= st->tail && st->tail - st->head <= limit &&
-	       st->origin <= st->head && st->chunk_len <= SPOOL_CHUNK &&
-	       st->chunk_step < SPOOL_STEP_N;
+	       st->size && st->size <= size &&
+	       st->tail - st->head <= st->size && st->origin <= st->head &&
+	       st->chunk_len <= SPOOL_CHUNK && st->chunk_step < SPOOL_STEP_N;
 }
 
 static bool can_be_resumed(const struct spool *s, const char *id)
@@ -77,7 +80,18 @@ static bool can_be_resumed(const struct spool *s, const char *id)
 
 	return h->magic == MAGIC && h->limit == s->limit &&
 	       !memcmp(h->id, id, CONSOLE_ID_LEN) &&
-	       is_consistent(spool_state(s), s->limit);
+	       is_consistent(spool_state(s), s->limit, s->size);
+}
+
+/* 0 or a positive errno. */
+static int allocate(const struct spool *s, size_t at, size_t n)
+{
+	int err;
+
+	do
+		err = posix_fallocate(s->fd, (off_t)at, (off_t)n);
+	while (err == EINTR);
+	return err;
 }
 
 /* The page of the header has to exist, or touching it is SIGBUS. */
@@ -88,7 +102,7 @@ static int map(struct spool *s)
 	void *p;
 
 	if (!r)
-		r = -posix_fallocate(s->fd, 0, PAGE);
+		r = -allocate(s, 0, PAGE);
 	if (r)
 		return r;
 	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
@@ -134,6 +148,7 @@ static int start_afresh(struct spool *s, const char *id)
 	if (r)
 		return r;
 	s->header->limit = s->limit;
+	s->header->slots[0].size = s->size;
 	memcpy(s->header->id, id, CONSOLE_ID_LEN);
 	__atomic_store_n(&s->header->magic, MAGIC, __ATOMIC_RELEASE);
 	return 0;
@@ -202,9 +217,28 @@ size_t spool_used(const struct spool *s)
 	return (size_t)(st->tail - st->head);
 }
 
+bool spool_is_short(const struct spool *s)
+{
+	return s->is_short || spool_state(s)->size < s->size;
+}
+
+static size_t capacity(const struct spool *s)
+{
+	uint64_t size = spool_state(s)->size;
+
+	return size < s->limit ? (size_t)size : s->limit;
+}
+
+bool spool_is_full(const struct spool *s)
+{
+	return spool_used(s) == capacity(s);
+}
+
 static size_t offset_of(const struct spool *s, uint64_t position)
 {
-	return (size_t)((position - spool_state(s)->origin) % s->size);
+	const struct spool_state *st = spool_state(s);
+
+	return (size_t)((position - st->origin) % st->size);
 }
 
 /* Memory for the data area up to there. False: the file system is full. */
@@ -215,26 +249,48 @@ static bool back(struct spool *s, size_t end)
 
 		if (step > GROW)
 			step = GROW;
-		if (posix_fallocate(s->fd, (off_t)(PAGE + s->backed),
-				    (off_t)step))
+		s->is_short = allocate(s, PAGE + s->backed, step) != 0;
+		if (s->is_short)
 			return false;
 		s->backed += step;
 	}
 	return true;
 }
 
+/*
+ * The data area ends where memory does, until the spool is empty: so the oldest
+ * bytes can give way to the newest, as if that were the limit. Nothing that is
+ * kept moves, since the area has not been filled to that end yet.
+ */
+static bool shorten(struct spool *s)
+{
+	struct spool_state next = *spool_state(s);
+
+	if (!s->backed || next.tail - next.origin > s->backed)
+		return false;
+	next.size = s->backed;
+	spool_publish(s, &next);
+	return true;
+}
+
+/* Behind the tail, where it is one piece. */
+static size_t room_behind(const struct spool *s, size_t max, size_t *at)
+{
+	size_t room = capacity(s) - spool_used(s), n;
+
+	*at = offset_of(s, spool_state(s)->tail);
+	n = (size_t)spool_state(s)->size - *at;
+	n = n < room ? n : room;
+	return n < max ? n : max;
+}
+
 void *spool_space(struct spool *s, size_t max, size_t *n)
 {
-	size_t at = offset_of(s, spool_state(s)->tail);
-	size_t room = s->limit - spool_used(s);
+	size_t at;
 
-	*n = s->size - at;
-	if (*n > room)
-		*n = room;
-	if (*n > max)
-		*n = max;
+	*n = room_behind(s, max, &at);
 	if (!back(s, at + *n))
-		*n = 0;
+		*n = shorten(s) ? room_behind(s, max, &at) : 0;
 	return s->data + at;
 }
 
@@ -264,7 +320,7 @@ const void *spool_data(const struct spool *s, size_t *n)
 	size_t at = offset_of(s, st->head);
 	size_t used = (size_t)(st->tail - st->head);
 
-	*n = s->size - at < used ? s->size - at : used;
+	*n = st->size - at < used ? (size_t)st->size - at : used;
 	return s->data + at;
 }
 
@@ -274,8 +330,11 @@ const void *spool_data(const struct spool *s, size_t *n)
  */
 static void rewind_if_empty(struct spool *s, struct spool_state *next)
 {
-	if (next->head == next->tail)
-		next->origin = next->head;
+	if (next->head != next->tail)
+		return;
+	next->origin = next->head;
+	next->size = s->size;
+	s->is_short = false;
 }
 
 static void give_back(struct spool *s)

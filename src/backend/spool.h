@@ -34,6 +34,7 @@ struct spool_state {
 	/* Positions in the guest's stream: [head, tail) is kept here. */
 	uint64_t head, tail;
 	uint64_t origin; /* the position of the first byte of the data area */
+	uint64_t size;   /* of it: less where memory has run out */
 	uint64_t from_guest; /* bytes taken out of the ring */
 	uint64_t dropped;    /* those of them that no client will get */
 	uint64_t to_guest;   /* bytes put into the ring */
@@ -86,9 +87,15 @@ size_t spool_used(const struct spool *s);
 
 /*
  * Memory for what comes next: the start of *n bytes, at most max. *n is 0 if
- * the spool is full, or the file system is.
+ * the spool is full, or has no memory at all, or some is missing in the middle.
+ * If the file system is full, the spool is as large as it has become, until it
+ * is empty.
  */
 void *spool_space(struct spool *s, size_t max, size_t *n);
+bool spool_is_full(const struct spool *s);
+
+/* Could it not have all the memory that its limit allows, when it asked? */
+bool spool_is_short(const struct spool *s);
 
 /* n bytes there are now kept, and the ring goes on at out_cons. */
 void spool_commit(struct spool *s, size_t n, uint32_t out_cons);

@@ -2,6 +2,7 @@
 #include "backend/test-fake-host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,7 @@ struct fake_host *fake_new(void)
 	f->port = FAKE_PORT;
 	f->now_ms = 1000;
 	f->limit = 65536;
+	f->memory_end = INT32_MAX;
 	return f;
 }
 
@@ -71,6 +73,12 @@ void fake_guest_writes(struct fake_host *f, uint64_t at, size_t n)
 		abort();
 }
 
+static bool fails(unsigned int *n, int error)
+{
+	errno = error;
+	return *n && (*n)--;
+}
+
 /*
  * Nodes
  */
@@ -83,6 +91,7 @@ int nodes_read_config(const struct channel_address *a, bool all,
 					.log = strdup(""),
 					.kind = CONSOLE_SOCKET,
 					.limit = fake->limit,
+					.overflow = fake->overflow,
 					.id = "0123456789abcdef" };
 	return 0;
 }
@@ -114,6 +123,8 @@ int nodes_write_state(const struct channel_address *a, enum console_state s)
 		wrong("the guest is told that its ring is free, and it is not");
 	if (s == CONSOLE_STATE_CONNECTED && !fake->mapped)
 		wrong("the guest is told that it is connected, and it is not");
+	if (fails(&fake->fail_state, EIO))
+		return -EIO;
 	if (fake->be != CONSOLE_STATE_CLOSING || s == CONSOLE_STATE_CLOSED)
 		fake->be = s;
 	return 0;
@@ -121,6 +132,8 @@ int nodes_write_state(const struct channel_address *a, enum console_state s)
 
 int nodes_write_hotplug(const struct channel_address *a)
 {
+	if (fails(&fake->fail_tty, EIO))
+		return -EIO;
 	fake->hotplug = true;
 	return 0;
 }
@@ -137,15 +150,17 @@ int nodes_write_error(const struct channel_address *a, const char *text)
 	return 0;
 }
 
+/* In place of the C library's. */
+int posix_fallocate(int fd, off_t at, off_t n)
+{
+	if (at + n > fake->memory_end)
+		return ENOSPC;
+	return fallocate(fd, 0, at, n) ? errno : 0;
+}
+
 /*
  * Xen. Nothing is mapped or bound twice, and nothing let go of that is not.
  */
-
-static bool fails(unsigned int *n, int error)
-{
-	errno = error;
-	return *n && (*n)--;
-}
 
 void *xengnttab_map_grant_ref(xengnttab_handle *h, uint32_t domid, uint32_t ref,
 			      int prot)
@@ -229,7 +244,7 @@ ssize_t sink_write(struct sink *s, const void *data, size_t n)
 {
 	size_t room = FAKE_BYTES_MAX - fake->n_got;
 
-	if (fake->client_full)
+	if (fake->client_full || !room)
 		return -EAGAIN;
 	if (n > room)
 		n = room;

@@ -38,10 +38,12 @@ struct fake_host {
 	size_t n_sent, n_taken;
 
 	/* How many of the next calls fail. */
-	unsigned int fail_map, fail_bind, fail_sink;
+	unsigned int fail_map, fail_bind, fail_sink, fail_state, fail_tty;
 	unsigned int n_map, n_errors, n_error_events; /* what was tried, said */
 
 	unsigned int limit; /* of the spool */
+	enum console_overflow overflow;
+	long long memory_end; /* where its file system is full */
 	uint64_t now_ms;
 	char wrong[80]; /* a rule that the daemon has broken */
 };

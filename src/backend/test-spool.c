@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -17,6 +18,18 @@
 #define ID "0123456789abcdef"
 #define LIMIT 5000u
 
+/* The file system, in place of the C library's function: where it is full. */
+static off_t memory_end = INT32_MAX;
+static int n_asked;
+
+int posix_fallocate(int fd, off_t at, off_t n)
+{
+	n_asked++;
+	if (at + n > memory_end)
+		return ENOSPC;
+	return fallocate(fd, 0, at, n) ? errno : 0;
+}
+
 static char dir_path[] = "/tmp/test-spool.XXXXXX";
 static int dir;
 
@@ -29,6 +42,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
+	memory_end = INT32_MAX;
 	unlinkat(dir, "s", 0);
 	close(dir);
 	return rmdir(dir_path);
@@ -181,6 +195,66 @@ static void dropping_the_oldest_keeps_the_newest(void **state)
 	assert_int_equal(out, in);
 	assert_int_equal(spool_state(s)->dropped, 700);
 	assert_int_equal(spool_state(s)->from_guest, in);
+	spool_free(s);
+}
+
+/* The header's page, and two steps of four pages. */
+#define FULL_AT (9 * 4096)
+#define KEPT (8u * 4096)
+
+static void a_full_file_system_is_a_lower_limit(void **state)
+{
+	struct spool *s = open_spool(ID, 1u << 20);
+	uint64_t in = 0, out;
+
+	memory_end = FULL_AT;
+	assert_false(spool_is_short(s));
+	put(s, &in, 1u << 20);
+	assert_int_equal(in, KEPT);
+	assert_true(spool_is_short(s));
+	assert_true(spool_is_full(s));
+	/* The oldest give way, piece by piece, over its end too. */
+	n_asked = 0;
+	for (int i = 0; i < 1000; i++) {
+		spool_drop(s, 100);
+		put(s, &in, 100);
+	}
+	assert_int_equal(n_asked, 0);
+	assert_int_equal(in, KEPT + 100000);
+	assert_int_equal(spool_used(s), KEPT);
+	/* So it is for whoever comes next, and until it is empty. */
+	spool_free(s);
+	s = open_spool(ID, 1u << 20);
+	assert_true(spool_is_short(s));
+	out = in - KEPT;
+	take(s, &out, 5000);
+	put(s, &in, 5000);
+	memory_end = INT32_MAX;
+	put(s, &in, 1);
+	assert_true(spool_is_full(s));
+	take(s, &out, KEPT);
+	assert_int_equal(out, in);
+	assert_false(spool_is_short(s));
+	put(s, &in, 1u << 20);
+	assert_int_equal(in - out, 1u << 20);
+	take(s, &out, 1u << 20);
+	spool_free(s);
+}
+
+static void without_any_memory_there_is_no_room(void **state)
+{
+	struct spool *s = open_spool(ID, LIMIT);
+	uint64_t in = 0;
+
+	memory_end = 4096;
+	put(s, &in, 1);
+	assert_int_equal(in, 0);
+	assert_true(spool_is_short(s));
+	assert_false(spool_is_full(s));
+	memory_end = INT32_MAX;
+	put(s, &in, 1);
+	assert_int_equal(in, 1);
+	assert_false(spool_is_short(s));
 	spool_free(s);
 }
 
@@ -348,6 +422,8 @@ int main(void)
 		T(a_spool_of_another_attachment_is_not),
 		T(damaged_files_are_replaced),
 		T(dropping_the_oldest_keeps_the_newest),
+		T(a_full_file_system_is_a_lower_limit),
+		T(without_any_memory_there_is_no_room),
 		T(skipping_the_newest_moves_the_ring_on),
 		T(an_emptied_backlog_gives_its_memory_back),
 		T(whether_a_chunk_was_read_is_seen_in_it),
