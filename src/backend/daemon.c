@@ -48,7 +48,7 @@ static void on_watchdog(uv_timer_t *timer)
 {
 	struct daemon *d = timer->data;
 
-	fd_store_notify(d->store, "WATCHDOG=1");
+	fd_store_feed_watchdog(d->store);
 }
 
 static void on_lost(void *userdata)

@@ -31,7 +31,15 @@ void fd_store_drop(struct fd_store *s, const char *name);
 /* Drops and closes the inherited descriptors that nobody has taken. */
 void fd_store_drop_rest(struct fd_store *s);
 
-/* Tells the service manager: "READY=1", "WATCHDOG=1"... */
+/* Tells the service manager: "READY=1", "STOPPING=1"... */
 void fd_store_notify(struct fd_store *s, const char *text);
+
+void fd_store_feed_watchdog(struct fd_store *s);
+
+/*
+ * A manager that does not read is waited for once, for a fraction of a second;
+ * what it has no room for is told later, in order, by any of these calls or this.
+ */
+void fd_store_flush(struct fd_store *s);
 
 #endif

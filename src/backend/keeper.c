@@ -88,8 +88,8 @@ static bool is_name(const char *name)
 /* What who started us is to know of the daemon; the rest is between us two. */
 static bool is_for_parent(const char *line)
 {
-	return !strcmp(line, "READY=1") || !strcmp(line, "WATCHDOG=1") ||
-	       !strcmp(line, "STOPPING=1") || !strncmp(line, "STATUS=", 7);
+	return !strcmp(line, "READY=1") || !strcmp(line, "STOPPING=1") ||
+	       !strncmp(line, "STATUS=", 7);
 }
 
 /* What the daemon said: lines of KEY=VALUE, and perhaps a descriptor. */
@@ -108,6 +108,8 @@ static void take_message(struct keeper *k, char *text, int fd)
 			remove = true;
 		else if (!strncmp(line, "FDNAME=", 7))
 			name = line + 7;
+		else if (!strcmp(line, "WATCHDOG=1"))
+			fd_store_feed_watchdog(k->parent);
 		else if (is_for_parent(line))
 			fd_store_notify(k->parent, line);
 	}

@@ -2,6 +2,7 @@
 /* What is done when: events of guests, work that waits, timers. */
 #include <errno.h>
 
+#include "backend/fd-store.h"
 #include "backend/server-private.h"
 #include "base/cleanup.h"
 
@@ -264,6 +265,7 @@ void server_on_tick(uv_timer_t *timer)
 	struct entry *e;
 
 	check_store(s);
+	fd_store_flush(s->config.store);
 	server_retry(s);
 	server_settle(s);
 	if (poll_channels(s) || !list_empty(&s->leaving))
