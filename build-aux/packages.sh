@@ -37,6 +37,7 @@ packages() {
 	matrix    gcc-multilib          gcc -m32, and what i386 has of glibc
 	matrix    clang-tidy            mistakes that the sources show
 	matrix    cppcheck              the same, by other means
+	coverage  gcovr                 lines that the tests reach
 	fuzz      clang                 compiles the targets of fuzz/run
 	fuzz      libclang-rt-14-dev    libFuzzer and its sanitizers
 	cross-arm64 gcc-aarch64-linux-gnu  compiles for it

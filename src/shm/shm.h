@@ -192,33 +192,28 @@ static inline bool shm_try_replace_u8(struct shm_u8 *p, uint8_t old, uint8_t v)
 	return false;
 }
 
-#if !defined(SHM_BOUNDED_RMW) && (SHM_X86 || defined(__ARM_FEATURE_ATOMICS))
+/* SHM_BOUNDED_RMW: as processors without such an instruction do it. */
 static inline bool shm_try_or_u8(struct shm_u8 *p, uint8_t bits)
 {
+#if !defined(SHM_BOUNDED_RMW) && (SHM_X86 || defined(__ARM_FEATURE_ATOMICS))
 	(void)__atomic_fetch_or(&p->v, bits, __ATOMIC_SEQ_CST);
 	return true;
-}
 #else
-static inline bool shm_try_or_u8(struct shm_u8 *p, uint8_t bits)
-{
 	uint8_t old;
 
 	return shm_try_mask_u8(p, 0xff, bits, &old);
-}
 #endif
+}
 
-#if !defined(SHM_BOUNDED_RMW) && defined(__ARM_FEATURE_ATOMICS)
 static inline bool shm_try_and_u8(struct shm_u8 *p, uint8_t bits, uint8_t *old)
 {
+#if !defined(SHM_BOUNDED_RMW) && defined(__ARM_FEATURE_ATOMICS)
 	*old = __atomic_fetch_and(&p->v, bits, __ATOMIC_SEQ_CST);
 	return true;
-}
 #else
-static inline bool shm_try_and_u8(struct shm_u8 *p, uint8_t bits, uint8_t *old)
-{
 	return shm_try_mask_u8(p, bits, 0, old);
-}
 #endif
+}
 
 /*
  * Payload. The peer may write while we copy: the copy is then garbage of the
