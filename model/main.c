@@ -4,6 +4,8 @@
  *        model-NAME large      those
  *        model-NAME mutations  takes every ordering away, one at a time: some
  *                              scenario has to fail then
+ *        model-NAME sites      the places in the sources where those orderings
+ *                              are, one a line: for test-sites.py
  */
 #include <stdio.h>
 #include <string.h>
@@ -81,12 +83,34 @@ static bool all_are_needed(void)
 	return n && !n_idle;
 }
 
+/* Most switches meet no more of them, and take much longer. */
+static int print_sites(void)
+{
+	const struct model_mutation *list;
+	size_t n;
+
+	for (size_t i = 0; i < n_scenarios; i++) {
+		struct model_scenario s = scenarios[i];
+
+		s.max_switches = 1;
+		if (!s.large && model_explore(&s, NULL, true).failure)
+			return 1;
+	}
+	n = model_mutations(&list);
+	for (size_t i = 0; i < n; i++)
+		printf("%s\t%d\t%s\n", list[i].site.file, list[i].site.line,
+		       list[i].site.function);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	bool mutate = argc > 1 && !strcmp(argv[1], "mutations");
 	bool large = argc > 1 && !strcmp(argv[1], "large");
 	bool ok = true;
 
+	if (argc > 1 && !strcmp(argv[1], "sites"))
+		return print_sites();
 	for (size_t i = 0; i < n_scenarios; i++)
 		if (scenarios[i].large == large)
 			ok &= holds(&scenarios[i]);

@@ -40,6 +40,8 @@ void small_writer(void);
 void small_reader(void);
 void packet_sender(void);
 void packet_receiver(void);
+void span_sender(void);
+void span_receiver(void);
 void asks(void);
 void answers(void);
 void exchange_a(void);
@@ -54,6 +56,8 @@ void polled_reader(void);
 /* vchan-lives.c: the end of a stream, and the next client */
 void client_writes_and_closes(void);
 void server_reads_to_the_end(void);
+void sends_and_closes(void);
+void receives_to_the_end(void);
 void server_writes_and_closes(void);
 void client_reads_to_the_end(void);
 void writes_until_refused(void);

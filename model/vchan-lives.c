@@ -37,6 +37,35 @@ void client_reads_to_the_end(void)
 }
 
 /*
+ * Packets, then close: each arrives as it was sent, then the end.
+ */
+void sends_and_closes(void)
+{
+	uint8_t data[4];
+
+	fill(data, 0, 4);
+	expect(libxenvchan_send(CLIENT, data, 3) == 3, "a send failed");
+	expect(libxenvchan_send(CLIENT, data + 3, 1) == 1, "a send failed");
+	close_end(1);
+}
+
+void receives_to_the_end(void)
+{
+	uint8_t data[4];
+
+	expect(libxenvchan_recv(SERVER, data, 3) == 3,
+	       "a packet was lost at the close");
+	expect_bytes(data, 0, 3);
+	expect(libxenvchan_recv(SERVER, data, 1) == 1,
+	       "a packet was lost at the close");
+	expect_bytes(data, 3, 1);
+	expect(libxenvchan_recv(SERVER, data, 1) == -1 && errno == EPIPE,
+	       "no end after the packets");
+	expect(libxenvchan_state(SERVER) == LIBXENVCHAN_CLOSED,
+	       "a close that looks like a death");
+}
+
+/*
  * A writer that fills the ring, and a reader that closes instead of reading on.
  */
 void writes_until_refused(void)

@@ -58,6 +58,43 @@ void packet_receiver(void)
 }
 
 /*
+ * The same, by bytes that are written and read where the ring is.
+ */
+void span_sender(void)
+{
+	struct iovec span[2];
+	uint8_t data[4];
+
+	for (unsigned int sent = 0; sent < 6; sent += 2) {
+		at_loop_head(CLIENT, sent, 0);
+		expect(libxenvchan_reserve(CLIENT, span, 2) >= 2, "no span");
+		fill(data, sent, 2);
+		for (unsigned int i = 0; i < 2; i++) {
+			bool first = i < span[0].iov_len;
+			uint8_t *to = span[!first].iov_base;
+
+			to += first ? i : i - span[0].iov_len;
+			model_copy_to(to, data + i, 1);
+		}
+		expect(!libxenvchan_commit(CLIENT, 2), "a commit failed");
+	}
+}
+
+void span_receiver(void)
+{
+	struct iovec span[2];
+	uint8_t byte;
+
+	for (unsigned int i = 0; i < 6; i++) {
+		at_loop_head(SERVER, i, 0);
+		expect(libxenvchan_peek(SERVER, span, 1) >= 1, "no span");
+		model_copy_from(&byte, span[0].iov_base, 1);
+		expect_bytes(&byte, i, 1);
+		expect(!libxenvchan_consume(SERVER, 1), "a consume failed");
+	}
+}
+
+/*
  * Request and answer.
  */
 void asks(void)

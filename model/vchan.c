@@ -31,6 +31,8 @@
 const struct model_scenario scenarios[] = {
 	SCENARIO("half-close seen by poll", poll_sees_the_end, finishes),
 	SCENARIO("packets", packet_receiver, packet_sender),
+	SCENARIO("packets, then close", receives_to_the_end, sends_and_closes),
+	SCENARIO("spans", span_receiver, span_sender),
 	SCENARIO("the reader closes", reads_once_and_closes,
 		 writes_until_refused),
 	SCENARIO("poll(2) after short calls", polls_to_read, polls_to_write),
