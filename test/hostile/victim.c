@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "victim.h"
 
@@ -127,7 +128,7 @@ static void look_into_rings(struct victim *t)
 	}
 }
 
-void victim_make_a_call(struct victim *t)
+static void make_a_call(struct victim *t)
 {
 	struct libxenvchan *v = t->v;
 	size_t size = roll(&t->dice) % (BUFFER_SIZE + 1);
@@ -173,6 +174,22 @@ void victim_make_a_call(struct victim *t)
 	default:
 		v->server_persist = v->is_server && roll(&t->dice) & 1;
 	}
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+void victim_make_a_call(struct victim *t)
+{
+	int64_t begin = now_ns();
+
+	make_a_call(t);
+	expect(now_ns() - begin < CALL_NS_MAX);
 }
 
 void victim_be_impatient(struct victim *t, struct libxenvchan *v)

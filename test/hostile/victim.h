@@ -13,6 +13,8 @@
 #include "libxenvchan-ext.h"
 
 #define DEADLINE_NS 500000
+/* For what ends at that deadline, on a machine that is busy with other things. */
+#define CALL_NS_MAX INT64_C(20000000000)
 #define LINES_MAX 24 /* of a vchan's life */
 /* What ours sends is this or more; nothing else writes such bytes into rings. */
 #define VICTIM_MARK 0x80
