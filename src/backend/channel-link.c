@@ -136,13 +136,27 @@ static bool is_connected_to(const struct channel *c,
 	       v->port == c->link.remote_port;
 }
 
+bool channel_follow_reset(struct channel *c)
+{
+	const struct channel_view v = { .ring_ref = c->link.ring_ref,
+					.port = c->link.remote_port };
+	bool same;
+
+	if (!console_ring_is_reset(&c->ring))
+		return false;
+	channel_forget_ring(c);
+	return !attach_ring(c, &v, &same) && !channel_resume_chunk(c, false);
+}
+
 bool channel_connect_guest(struct channel *c, const struct channel_view *v)
 {
 	bool same;
 	int r;
 
-	if (is_connected_to(c, v))
+	if (is_connected_to(c, v)) {
+		channel_follow_reset(c);
 		return true;
+	}
 	if (link_is_up(&c->link)) {
 		channel_let_guest_go(c);
 		channel_forget_ring(c);

@@ -87,6 +87,13 @@ int channel_resume_chunk(struct channel *c, bool same_ring);
  */
 bool channel_connect_guest(struct channel *c, const struct channel_view *v);
 
+/*
+ * The link is up. A guest that resumes from a suspension may have emptied its
+ * ring: true, and it is taken up as a new one. False: it has not, or the ring
+ * is impossible all the same.
+ */
+bool channel_follow_reset(struct channel *c);
+
 /* In order: nothing of either direction is lost with the ring. */
 void channel_let_guest_go(struct channel *c);
 

@@ -165,6 +165,8 @@ static enum move_result move(struct channel *c)
 {
 	enum move_result m = channel_move_bytes(c);
 
+	if (m == MOVE_CORRUPT && channel_follow_reset(c))
+		m = MOVE_MORE;
 	if (!c->short_said && spool_is_short(c->spool)) {
 		c->short_said = true;
 		channel_report(c, "the run directory is full: less than the "

@@ -200,6 +200,92 @@ static void what_clients_look_for_is_written_later(void **state)
 	assert_true(fake->hotplug);
 }
 
+/*
+ * A guest that was suspended
+ */
+
+static void serve(size_t n)
+{
+	fake->fe = CONSOLE_STATE_INITIALISED;
+	refresh();
+	fake->fe = CONSOLE_STATE_CONNECTED;
+	for (size_t at = 0; at < n; at += 1000) {
+		fake_guest_writes(fake, at, 1000);
+		channel_move(channel);
+	}
+	assert_int_equal(fake->n_got, n);
+}
+
+static void empty_the_page(void)
+{
+	memset((void *)&fake->page, 0, sizeof(fake->page));
+}
+
+static void expect_bytes(size_t n)
+{
+	uint8_t data[FAKE_BYTES_MAX];
+
+	fake_fill(data, 0, n);
+	assert_int_equal(fake->n_got, n);
+	assert_memory_equal(fake->got, data, n);
+	assert_int_equal(channel->state, CHANNEL_CONNECTED);
+	assert_int_equal(fake->be, CONSOLE_STATE_CONNECTED);
+}
+
+static void a_ring_that_a_resuming_guest_emptied_is_gone_on_with(void **state)
+{
+	serve(3000);
+	/* Whether we look before it says so or after. */
+	empty_the_page();
+	channel_move(channel);
+	channel_move(channel);
+	fake_guest_writes(fake, 3000, 1000);
+	channel_move(channel);
+	empty_the_page();
+	fake_guest_writes(fake, 4000, 1000);
+	fake->fe = CONSOLE_STATE_INITIALISED;
+	refresh();
+	channel_move(channel);
+	expect_bytes(5000);
+	/* And so does a successor. */
+	die();
+	start();
+	refresh();
+	fake_guest_writes(fake, 5000, 1000);
+	channel_move(channel);
+	expect_bytes(6000);
+}
+
+static void a_guest_that_resumes_gets_what_its_client_sends_then(void **state)
+{
+	struct console_ring ring;
+	uint8_t data[200], expected[200];
+	size_t n;
+
+	serve(3000);
+	fake->n_sent = 100;
+	channel_move(channel);
+	empty_the_page();
+	channel_move(channel);
+	fake->n_sent = 300;
+	channel_move(channel);
+	assert_int_equal(console_ring_attach_frontend(&ring, &fake->page), 0);
+	assert_int_equal(console_ring_read(&ring, data, sizeof(data), &n), 0);
+	/* The first hundred were in the ring that it emptied. */
+	fake_fill(expected, 100, sizeof(expected));
+	assert_int_equal(n, 200);
+	assert_memory_equal(data, expected, n);
+}
+
+static void a_page_that_is_not_empty_is_impossible_still(void **state)
+{
+	serve(3000);
+	empty_the_page();
+	shm_store_u32(&fake->page.out_prod, 2049);
+	channel_move(channel);
+	assert_int_equal(channel->state, CHANNEL_QUARANTINED);
+}
+
 static int set_up_dir(void **state)
 {
 	dir = mkdtemp(dir_path) ? open(dir_path, O_RDONLY | O_DIRECTORY) : -1;
@@ -224,6 +310,9 @@ int main(void)
 		T(a_state_that_cannot_be_written_is_written_later),
 		T(a_quarantine_that_cannot_be_written_is_written_later),
 		T(a_state_that_is_no_longer_meant_is_not_written),
+		T(a_ring_that_a_resuming_guest_emptied_is_gone_on_with),
+		T(a_guest_that_resumes_gets_what_its_client_sends_then),
+		T(a_page_that_is_not_empty_is_impossible_still),
 		T(what_clients_look_for_is_written_later),
 	};
 

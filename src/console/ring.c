@@ -76,6 +76,14 @@ int console_ring_resume_backend(struct console_ring *r,
 		       : 0;
 }
 
+bool console_ring_is_reset(const struct console_ring *r)
+{
+	return (r->rx.own || r->tx.own) && !shm_load_u32(&r->page->out_cons) &&
+	       !shm_load_u32(&r->page->in_prod) &&
+	       !shm_load_u32(&r->page->in_cons) &&
+	       shm_load_u32(&r->page->out_prod) <= CONSOLE_RING_OUT_SIZE;
+}
+
 int console_ring_ready(struct console_ring *r, size_t *n_r)
 {
 	if (bytering_refresh_ready(&r->rx))

@@ -93,6 +93,13 @@ static inline uint32_t console_ring_produced(const struct console_ring *r)
 	return r->tx.own;
 }
 
+/*
+ * Backend: has the guest emptied the page, as Linux does when it resumes? Then our
+ * indices on it are 0, and here they are not; the ring has to be attached anew. It
+ * may be a lie, which costs the liar what was in the ring.
+ */
+bool console_ring_is_reset(const struct console_ring *r);
+
 /* How many bytes there are to read. 0 or CONSOLE_RING_CORRUPT. */
 int console_ring_ready(struct console_ring *r, size_t *n_r);
 

@@ -251,9 +251,24 @@ static void the_guest_sees_whether_it_is_read(void **state)
 	assert_true(console_ring_is_connected(&p.guest));
 }
 
+static void an_emptied_page_is_seen_by_the_backend(void **state)
+{
+	struct pair p;
+
+	pair_init(&p, 0, 0);
+	assert_false(console_ring_is_reset(&p.backend));
+	put(&p.backend, "abc", 3);
+	assert_false(console_ring_is_reset(&p.backend));
+	memset(&p.page, 0, sizeof(p.page));
+	assert_true(console_ring_is_reset(&p.backend));
+	shm_store_u32(&p.page.out_prod, CONSOLE_RING_OUT_SIZE + 1);
+	assert_false(console_ring_is_reset(&p.backend));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_emptied_page_is_seen_by_the_backend),
 		cmocka_unit_test(
 			a_new_ring_is_empty_both_ways_and_says_connected),
 		cmocka_unit_test(each_end_reads_what_the_other_wrote),

@@ -61,7 +61,8 @@ class Host:
 
     def log(self):
         self.daemon_log.flush()
-        with open(self.dir + "/daemon.log", encoding="utf-8") as f:
+        with open(self.dir + "/daemon.log", encoding="utf-8",
+                  errors="replace") as f:
             return f.read()
 
     def create(self, domid):

@@ -61,7 +61,7 @@ def impossible_rings_are_quarantined_and_said_once(host):
 def our_indices_rewritten_by_the_guest_are_not_read(host):
     start(host)
     path = host.attach(1, "a")
-    host.front(1, 1, "--echo", "--lie=ours")
+    guest = host.front(1, 1, "--echo", "--lie=ours")
     host.connected(1, 1)
     client = Client(path)
     for seed in range(3):
@@ -70,6 +70,22 @@ def our_indices_rewritten_by_the_guest_are_not_read(host):
         # The guest deceives itself about in_prod; what it sends arrives.
         time.sleep(0.1)
     others_are_served(host)
+    # Of what is its own it tells the truth, so the channel lives, for a guest
+    # that begins anew.
+    e = host.entry(1, "a")
+    assert (e["backend"], e["error"]) == ("connected", ""), e
+    guest.kill()
+    guest.wait()
+    client.close()
+    host.write(f"{FE}/state", "1", domid=1)
+    wait_for("the offer", lambda: host.read(f"{BE}/state") == "2")
+    host.front(1, 1, "--echo")
+    host.connected(1, 1)
+    client = Client(path)
+    client.send(b"end\n")
+    got = b""  # behind what the liar was sent
+    while not got.endswith(b"end\n"):
+        got += client.receive(1)
 
 
 def rings_wrap_at_the_end_of_their_indices(host):

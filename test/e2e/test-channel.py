@@ -269,18 +269,34 @@ def guest_that_sends_no_events_is_served(host):
 def slow_client_delays_nobody(host):
     host.start_daemon()
     host.create(1)
-    slow, fast = host.attach(1, "slow"), host.attach(1, "fast")
+    path = host.attach(1, "slow", "--overflow", "block", "--limit", "4K")
+    fast = host.attach(1, "fast")
     flood = host.front(1, 1, stdin=subprocess.PIPE)
     host.front(1, 2, "--echo")
     host.connected(1, 1)
     host.connected(1, 2)
-    idle = Client(slow)  # reads nothing
-    os.set_blocking(flood.stdin.fileno(), False)
-    flood.stdin.write(bytes(60000))
+    flooding = stream(3 << 20)
+    writer = threading.Thread(target=flood.stdin.write, args=[flooding],
+                              daemon=True)
+    slow = Client(path)
+    writer.start()
+
+    def guest_is_held():
+        """What the socket takes, and the spool, is full."""
+        before = host.entry(1, "slow")["from-guest"]
+        time.sleep(0.3)
+        return int(before) and host.entry(1, "slow")["from-guest"] == before
+    wait_for("the flood to be held", guest_is_held)
+    assert int(host.entry(1, "slow")["from-guest"]) < 1 << 20
     client = Client(fast)
     data = stream(100000)
-    assert client.exchange(data) == data
-    idle.close()
+    got = b""
+    while len(got) < len(flooding):
+        assert client.exchange(data) == data
+        got += slow.receive(min(1 << 20, len(flooding) - len(got)))
+    assert got == flooding
+    writer.join()
+    assert host.entry(1, "slow")["dropped"] == "0"
 
 
 def settings_that_make_no_sense_do_not_reach_the_guest(host):
