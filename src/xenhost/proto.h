@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-#define HV_PROTO 3
+#define HV_PROTO 4
 
 /* Environment of the processes of a domain. */
 #define HV_ENV_DIR "XENHOST_DIR"
@@ -40,7 +40,7 @@ enum hv_op {
 	HV_ROUTE,
 	/* in: id, port; for who has no descriptor left for a route */
 	HV_NOTIFY,
-	/* in: id, port */
+	/* in: id, port; out: flags */
 	HV_UNBIND,
 	/* in: domid, count, flags, notify_*; out: id, refs; fd: memory */
 	HV_SHARE,
@@ -57,10 +57,11 @@ enum hv_op {
 };
 
 enum hv_flag {
-	HV_WRITE = 1, /* SHARE: the peer may write; MAP: wants to write */
-	HV_DYING = 2, /* DOMAIN: destroyed, its pages still mapped */
-	HV_FD = 4,    /* any reply: a descriptor comes along */
-	HV_QUIET = 8, /* RELEASE: it never came about, nobody is notified */
+	HV_WRITE = 1,  /* SHARE: the peer may write; MAP: wants to write */
+	HV_DYING = 2,  /* DOMAIN: destroyed, its pages still mapped */
+	HV_FD = 4,     /* any reply: a descriptor comes along */
+	HV_QUIET = 8,  /* RELEASE: it never came about, nobody is notified */
+	HV_EVENT = 16, /* UNBIND: one was waiting, and the eventfd counts it */
 };
 
 struct hv_request {

@@ -14,7 +14,9 @@ static void handle_free(struct xenevtchn_handle *h)
 	if (!h)
 		return;
 	while (h->n_slots > 0)
-		handle_drop_port(h, h->slots[h->n_slots - 1]);
+		handle_drop_port(h, h->slots[h->n_slots - 1], false);
+	while (handle_take(h))
+		;
 	if (h->fd >= 0)
 		close(h->fd);
 	if (h->words)
@@ -37,6 +39,7 @@ static int handle_new(struct xenevtchn_handle **handle_r)
 	if (!h)
 		return -ENOMEM;
 	pthread_mutex_init(&h->lock, NULL);
+	list_init(&h->gone);
 	h->fd = -1;
 	h->restricted_to = HV_NONE;
 	r = hv_conn_get(&h->conn);
@@ -105,9 +108,12 @@ int xenevtchn_fd(xenevtchn_handle *h)
 static int bind_port(struct xenevtchn_handle *h, enum fault_kind kind,
 		     struct hv_request req)
 {
+	_cleanup_free_ struct port *port = calloc(1, sizeof(*port));
 	struct hv_reply reply;
 	int r;
 
+	if (!port)
+		return -ENOMEM;
 	if (h->restricted_to != HV_NONE && h->restricted_to != req.domid)
 		return -EACCES;
 	r = hv_fault(h->conn, kind);
@@ -119,14 +125,8 @@ static int bind_port(struct xenevtchn_handle *h, enum fault_kind kind,
 	 */
 	pthread_mutex_lock(&h->lock);
 	r = hv_call(h->conn, &req, NULL, 0, &reply, NULL);
-	if (r == 0) {
-		r = handle_add_port(h, reply.slot, reply.port);
-		if (r < 0) {
-			req.op = HV_UNBIND;
-			req.port = reply.port;
-			hv_call(h->conn, &req, NULL, 0, NULL, NULL);
-		}
-	}
+	if (r == 0)
+		handle_add_port(h, TAKE_PTR(port), reply.slot, reply.port);
 	pthread_mutex_unlock(&h->lock);
 	return r < 0 ? r : (int)reply.port;
 }
@@ -166,12 +166,12 @@ static int unbind(struct xenevtchn_handle *h, struct port *port)
 	const struct hv_request req = { .op = HV_UNBIND,
 					.id = h->id,
 					.port = port->number };
-	int r = hv_call(h->conn, &req, NULL, 0, NULL, NULL);
+	struct hv_reply reply;
+	int r = hv_call(h->conn, &req, NULL, 0, &reply, NULL);
 
 	if (r < 0)
 		return r;
-	handle_drop_port(h, port);
-	handle_settle(h);
+	handle_drop_port(h, port, reply.flags & HV_EVENT);
 	return 0;
 }
 

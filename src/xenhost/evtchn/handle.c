@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <stdlib.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "private.h"
@@ -16,22 +15,15 @@ struct port *handle_find_port(struct xenevtchn_handle *h, evtchn_port_t number)
 	return NULL;
 }
 
-int handle_add_port(struct xenevtchn_handle *h, uint32_t slot, uint32_t number)
+void handle_add_port(struct xenevtchn_handle *h, struct port *port,
+		     uint32_t slot, uint32_t number)
 {
-	struct port *port;
-
-	if (slot >= HANDLE_N_PORTS)
-		return -ENOSPC;
-	port = calloc(1, sizeof(*port));
-	if (!port)
-		return -ENOMEM;
 	port->word = &h->words[slot];
 	port->number = number;
 	port->route.fd = -1;
 	h->slots[slot] = port;
 	if (slot >= h->n_slots)
 		h->n_slots = slot + 1;
-	return 0;
 }
 
 static void route_clear(struct xenevtchn_handle *h, struct route *route)
@@ -43,55 +35,29 @@ static void route_clear(struct xenevtchn_handle *h, struct route *route)
 	*route = (struct route){ .fd = -1 };
 }
 
-void handle_drop_port(struct xenevtchn_handle *h, struct port *port)
+void handle_drop_port(struct xenevtchn_handle *h, struct port *port, bool event)
 {
 	h->slots[port->word - h->words] = NULL;
 	while (h->n_slots > 0 && !h->slots[h->n_slots - 1])
 		h->n_slots--;
 	route_clear(h, &port->route);
-	free(port);
+	if (event)
+		list_append(&h->gone, &port->link);
+	else
+		free(port);
 }
 
-static bool handle_has_event(const struct xenevtchn_handle *h)
-{
-	for (uint32_t i = 0; i < h->n_slots; i++)
-		if (h->slots[i] && port_word_has_event(h->slots[i]->word))
-			return true;
-	return false;
-}
-
-void handle_settle(struct xenevtchn_handle *h)
-{
-	uint64_t count;
-	struct iovec iov = { &count, sizeof(count) };
-
-	if (handle_has_event(h))
-		return;
-	(void)!preadv2(h->fd, &iov, 1, -1, RWF_NOWAIT);
-	/* An event that came meanwhile may have lost its count to us. */
-	if (handle_has_event(h))
-		kick(h->fd);
-}
-
-/* Masks a port without an event: one of those spurious events Xen has too. */
-static evtchn_port_t handle_take_spurious(struct xenevtchn_handle *h)
-{
-	for (uint32_t i = 0; i < h->n_slots; i++) {
-		struct port *port = h->slots[i];
-		uint32_t idle;
-
-		if (!port)
-			continue;
-		idle = port_word_make(port_word_gen(port->word),
-				      PORT_WORD_IDLE);
-		if (port_word_cas(port->word, &idle, idle | PORT_WORD_MASKED))
-			return port->number;
-	}
-	return 0;
-}
-
+/* Those of ports that are gone first: the order of the others is not kept. */
 evtchn_port_t handle_take(struct xenevtchn_handle *h)
 {
+	if (!list_empty(&h->gone)) {
+		struct port *port = list_entry(h->gone.next, struct port, link);
+		evtchn_port_t number = port->number;
+
+		list_remove(&port->link);
+		free(port);
+		return number;
+	}
 	for (uint32_t n = 0; n < h->n_slots; n++) {
 		uint32_t i = (h->next_slot + n) % h->n_slots;
 		struct port *port = h->slots[i];
@@ -99,16 +65,9 @@ evtchn_port_t handle_take(struct xenevtchn_handle *h)
 		if (!port || !port_word_take(port->word))
 			continue;
 		h->next_slot = i + 1;
-		if (handle_has_event(h))
-			kick(h->fd);
 		return port->number;
 	}
-	/*
-	 * Somebody set a word before, and wrote the eventfd after, we took
-	 * that event on behalf of another. Whoever polled the fd must not
-	 * sleep here.
-	 */
-	return handle_take_spurious(h);
+	return 0;
 }
 
 static int route_ask(struct xenevtchn_handle *h, struct port *port)
@@ -160,9 +119,10 @@ int handle_notify(struct xenevtchn_handle *h, struct port *port)
 		}
 		if (!route->peer)
 			return 0;
-		switch (port_word_notify(route->peer, route->peer_gen)) {
+		switch (port_word_notify_owing(route->peer, route->peer_gen)) {
 		case PORT_WORD_KICK:
 			kick(route->fd);
+			port_word_settle(route->peer, route->peer_gen);
 			return 0;
 		case PORT_WORD_QUIET:
 			return 0;

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <xenevtchn.h>
 
+#include "base/list.h"
 #include "xenhost/client/hv.h"
 
 /* Good as long as our own word is of generation gen. */
@@ -25,6 +26,7 @@ struct route {
 };
 
 struct port {
+	struct list link; /* in the handle's gone */
 	struct port_word *word;
 	uint32_t number;
 	struct route route;
@@ -41,18 +43,23 @@ struct xenevtchn_handle {
 	struct port *slots[HANDLE_N_PORTS]; /* owner */
 	uint32_t n_slots;                   /* the highest in use, plus one */
 	uint32_t next_slot;                 /* where to look first */
+	struct list gone; /* owner: unbound ports whose event waits */
 };
 
 /* All with the handle's lock held. */
 struct port *handle_find_port(struct xenevtchn_handle *h, evtchn_port_t number);
-int handle_add_port(struct xenevtchn_handle *h, uint32_t slot, uint32_t number);
-void handle_drop_port(struct xenevtchn_handle *h, struct port *port);
+/* The port is the handle's from now on. */
+void handle_add_port(struct xenevtchn_handle *h, struct port *port,
+		     uint32_t slot, uint32_t number);
+/* event: one waits in it, and comes out all the same, as in Linux's queue. */
+void handle_drop_port(struct xenevtchn_handle *h, struct port *port,
+		      bool event);
 
-/* The port whose event is taken, or 0. */
+/*
+ * The port whose event is taken, or 0 if there is none; for who has read one
+ * from the eventfd.
+ */
 evtchn_port_t handle_take(struct xenevtchn_handle *h);
-
-/* Makes the eventfd readable if, and only if, there is an event. */
-void handle_settle(struct xenevtchn_handle *h);
 
 /* Sends an event through the port; one that nobody is bound to is fine. */
 int handle_notify(struct xenevtchn_handle *h, struct port *port);

@@ -7,12 +7,13 @@
 
 #include "port-word.h"
 
-enum op { NOTIFY, TAKE, UNMASK };
+enum op { NOTIFY, NOTIFY_OWING, TAKE, UNMASK, SETTLE, RETIRE };
 
 #define I PORT_WORD_IDLE
 #define P PORT_WORD_PENDING
 #define M PORT_WORD_MASKED
 #define A PORT_WORD_AGAIN
+#define O PORT_WORD_OWED
 #define GEN 77u
 
 /* The whole state machine: each operation in each state. */
@@ -37,6 +38,23 @@ static const struct transition {
 	{ P | A, UNMASK, P | A, false },
 	{ M, UNMASK, I, false },
 	{ M | A, UNMASK, P, true },
+	/* A kick is owed until it is written, whatever else happens. */
+	{ I, NOTIFY_OWING, P | O, PORT_WORD_KICK },
+	{ P, NOTIFY_OWING, P | A, PORT_WORD_QUIET },
+	{ M, NOTIFY_OWING, M | A, PORT_WORD_QUIET },
+	{ O, NOTIFY, P | O, PORT_WORD_KICK },
+	{ P | O, TAKE, M | O, true },
+	{ O, TAKE, O, false },
+	{ M | O, UNMASK, O, false },
+	{ M | A | O, UNMASK, P | O, true },
+	{ P | O, SETTLE, P, true },
+	{ M | A | O, SETTLE, M | A, true },
+	{ P, SETTLE, P, false },
+	/* Of a retired port nobody is told. */
+	{ I, RETIRE, M, false },
+	{ M | A, RETIRE, M, false },
+	{ P, RETIRE, M, true },
+	{ P | A | O, RETIRE, M | O, true },
 };
 
 static int apply(struct port_word *w, enum op op)
@@ -44,6 +62,12 @@ static int apply(struct port_word *w, enum op op)
 	switch (op) {
 	case NOTIFY:
 		return port_word_notify(w, GEN);
+	case NOTIFY_OWING:
+		return port_word_notify_owing(w, GEN);
+	case SETTLE:
+		return port_word_settle(w, GEN);
+	case RETIRE:
+		return port_word_retire(w);
 	case TAKE:
 		return port_word_take(w);
 	case UNMASK:
@@ -73,6 +97,15 @@ static void test_a_stale_notify_leaves_the_word_alone(void **state)
 	port_word_reset(&w, GEN, PORT_WORD_IDLE);
 	assert_int_equal(port_word_notify(&w, GEN - 1), PORT_WORD_STALE);
 	assert_int_equal(port_word_flags(&w), PORT_WORD_IDLE);
+}
+
+static void test_a_stale_kick_settles_nothing(void **state)
+{
+	struct port_word w;
+
+	port_word_reset(&w, GEN, PORT_WORD_OWED);
+	assert_false(port_word_settle(&w, GEN - 1));
+	assert_int_equal(port_word_flags(&w), PORT_WORD_OWED);
 }
 
 static void test_a_new_binding_keeps_what_is_pending(void **state)
@@ -128,6 +161,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_operation_in_each_state),
 		cmocka_unit_test(test_a_stale_notify_leaves_the_word_alone),
+		cmocka_unit_test(test_a_stale_kick_settles_nothing),
 		cmocka_unit_test(test_a_new_binding_keeps_what_is_pending),
 		cmocka_unit_test(test_the_last_write_is_seen_by_some_event),
 	};

@@ -179,12 +179,16 @@ void port_unref(struct port *port)
 		port_free(port);
 }
 
-void port_close(struct port *port)
+bool port_close(struct port *port)
 {
+	bool waits;
+
 	if (!port->open)
-		return;
+		return false;
 	port->open = false;
+	waits = port_word_retire(port_word(port));
 	port_unref(port);
+	return waits;
 }
 
 void port_send(struct port *port)
@@ -200,6 +204,6 @@ void port_rekick(struct port *port)
 {
 	struct port *peer = port->peer;
 
-	if (peer && port_word_has_event(port_word(peer)))
+	if (peer && port_word_settle(port_word(peer), peer->gen))
 		port_kick(peer);
 }

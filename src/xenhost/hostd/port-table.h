@@ -76,8 +76,11 @@ int port_bind_interdomain(struct port_table *t, struct port_handle *h,
 			  struct port_table *remote, uint32_t number,
 			  struct port **port_r);
 
-/* The handle no longer wants the port; it lives on while it has references. */
-void port_close(struct port *port);
+/*
+ * The handle no longer wants the port; it lives on while it has references.
+ * Whether an event was waiting in it, which the handle's eventfd still counts.
+ */
+bool port_close(struct port *port);
 
 void port_ref(struct port *port);
 void port_unref(struct port *port);
@@ -86,8 +89,8 @@ void port_unref(struct port *port);
 void port_send(struct port *port);
 
 /*
- * Makes sure that the other end wakes up for an event that it has: the
- * process at this end may have died between setting the word and the kick.
+ * Kicks the other end if the process at this end died between setting the
+ * word and the kick, and only then: each event has one.
  */
 void port_rekick(struct port *port);
 

@@ -48,7 +48,7 @@ static int serve_evtchn_open(struct process *process,
 
 	if (!evtchn)
 		return -ENOMEM;
-	evtchn->event_fd = eventfd(0, EFD_CLOEXEC);
+	evtchn->event_fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
 	if (evtchn->event_fd < 0) {
 		free(evtchn);
 		return -errno;
@@ -181,7 +181,8 @@ static int serve_unbind(struct process *process, const struct hv_request *req,
 
 	if (!port)
 		return -ENOTCONN;
-	port_close(port);
+	if (port_close(port))
+		reply->flags = HV_EVENT;
 	return 0;
 }
 

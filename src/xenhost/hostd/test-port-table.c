@@ -167,17 +167,39 @@ static void test_a_notification_keeps_its_port_bound(void **state)
 	assert_null(server->peer);
 }
 
-static void test_a_rekick_wakes_only_for_an_event(void **state)
+static void test_a_rekick_makes_up_for_a_kick_that_was_owed(void **state)
 {
 	struct port *server, *client = bind_pair(&server);
+	struct port_word *word = &b.words[client->slot];
 
 	port_rekick(server);
 	assert_false(is_readable(&b));
 	/* Killed between setting the word and the kick. */
-	port_word_notify(&b.words[client->slot], client->gen);
+	port_word_notify_owing(word, client->gen);
 	assert_false(is_readable(&b));
 	port_rekick(server);
 	assert_true(is_readable(&b));
+	assert_true(port_word_take(word));
+	port_word_unmask(word);
+
+	/* Killed later: its event has its kick. */
+	assert_int_equal(port_word_notify_owing(word, client->gen),
+			 PORT_WORD_KICK);
+	assert_true(port_word_settle(word, client->gen));
+	port_rekick(server);
+	assert_false(is_readable(&b));
+}
+
+static void test_an_event_outlives_its_port(void **state)
+{
+	struct port *server, *client = bind_pair(&server);
+
+	port_send(client);
+	assert_true(port_close(server));
+	assert_int_equal(port_alloc_unbound(&a.table, &a.handle, 2, &server),
+			 0);
+	assert_false(port_close(server));
+	assert_true(is_readable(&a));
 }
 
 static void test_numbers_and_slots_run_out(void **state)
@@ -225,7 +247,8 @@ int main(void)
 		TEST(test_the_other_end_of_a_closed_port_is_unbound_again),
 		TEST(test_a_way_to_a_freed_port_is_stale),
 		TEST(test_a_notification_keeps_its_port_bound),
-		TEST(test_a_rekick_wakes_only_for_an_event),
+		TEST(test_a_rekick_makes_up_for_a_kick_that_was_owed),
+		TEST(test_an_event_outlives_its_port),
 		TEST(test_numbers_and_slots_run_out),
 		TEST(test_a_domain_talks_to_itself),
 	};
