@@ -106,6 +106,16 @@ class Host:
             children = f.read().split()
         return int(children[0]) if children else self.daemon.pid
 
+    def daemon_sockets(self):
+        fds = f"/proc/{self.daemon_pid()}/fd"
+        targets = set()
+        for fd in os.listdir(fds):
+            try:
+                targets.add(os.readlink(f"{fds}/{fd}"))
+            except FileNotFoundError:  # closed meanwhile
+                pass
+        return {t for t in targets if t.startswith("socket:")}
+
     def keepers_child(self):
         """With --keeper, the process that serves."""
         pid = self.daemon_pid()

@@ -386,17 +386,6 @@ def list_and_events_tell_what_happens(host):
     assert events.wait() == 0
 
 
-def daemon_sockets(host):
-    fds = f"/proc/{host.daemon_pid()}/fd"
-    targets = set()
-    for fd in os.listdir(fds):
-        try:
-            targets.add(os.readlink(f"{fds}/{fd}"))
-        except FileNotFoundError:  # closed meanwhile
-            pass
-    return {t for t in targets if t.startswith("socket:")}
-
-
 def control_socket_serves_who_has_sent_all(host):
     """As `printf 'events\\n' | socat - UNIX:control` does."""
     host.start_daemon()
@@ -413,12 +402,12 @@ def control_socket_serves_who_has_sent_all(host):
     asker = ask(b"status\n")
     assert asker.line() == "end"
     assert asker.receive(1) == b""
-    sockets = daemon_sockets(host)
+    sockets = host.daemon_sockets()
     host.attach(1, "a", "--pty")
     assert events.line().split("\t")[4:] == ["attach", "a", ""]
     events.close()
     wait_for("the daemon to close it",
-             lambda: len(sockets - daemon_sockets(host)) == 1)
+             lambda: len(sockets - host.daemon_sockets()) == 1)
     # One that has not asked for anything, or not to its end, is let go.
     for request in b"", b"stat":
         assert ask(request).receive(1) == b""
