@@ -78,4 +78,23 @@ done < <(commands)
 same "bash: values of --eof" "close keep " \
 	"$(offered vchan listen --eof '')"
 same "bash: values after =" "close " "$(offered vchan listen --eof = c)"
+same "bash: no never for detach" "10 1m " \
+	"$(offered channel detach --timeout '')"
+dir=$(mktemp -d) || exit 1
+mkdir "$dir/a directory"
+: >"$dir/a file"
+# Names with spaces stay whole, and only a directory is where a directory goes.
+# files WORD...: what is offered after them, one a line.
+files() {
+	COMP_WORDS=(xenchan "$@") COMP_CWORD=$#
+	_xenchan
+	printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd,
+}
+same "bash: files" "$dir/a directory,$dir/a file" \
+	"$(files vchan proxy --listen "$dir/")"
+same "bash: directories" "$dir/a directory" "$(files channel open --dir "$dir/")"
+# What follows the command of --exec is the command's.
+same "bash: after --exec" "$dir/a directory,$dir/a file" \
+	"$(files vchan proxy --exec cat "$dir/a")"
+rm -r "$dir"
 exit $status

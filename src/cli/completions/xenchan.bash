@@ -48,14 +48,32 @@ _xenchan_commands() {
 	return 0
 }
 
+# Files, or directories: -f or -d. As names, so that a directory is not the end,
+# and a space in a name is quoted; where nothing is being completed, as in a
+# test, there is nothing to set.
+_xenchan_files() {
+	compopt -o filenames 2>/dev/null
+	mapfile -t COMPREPLY < <(compgen "$1" -- "$2")
+}
+
 _xenchan() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local command=${COMP_WORDS[1]} options='' words=''
+	local command=${COMP_WORDS[1]} options='' words='' i
 
 	COMPREPLY=()
 	# The word before "=" is the option; bash gives "=" as a word.
 	[ "$prev" = '=' ] && prev=${COMP_WORDS[COMP_CWORD - 2]}
 	[ "$cur" = '=' ] && cur=''
+	# All that follows --exec is another command's.
+	for ((i = 3; i < COMP_CWORD - 1; i++)); do
+		[ "${COMP_WORDS[i]}" = --exec ] || continue
+		if declare -F _command_offset >/dev/null; then
+			_command_offset $((i + 1))
+		else
+			_xenchan_files -f "$cur"
+		fi
+		return
+	done
 	case $prev in
 	--eof) words='close keep' ;;
 	--ring) words='4K 64K 256K 1M' ;;
@@ -64,7 +82,10 @@ _xenchan() {
 		words='stream packet batch inplace latency'
 		;;
 	--overflow) words='block drop-oldest drop-newest' ;;
-	--timeout | -t | --idle) words='0 10 1m never' ;;
+	--timeout | -t | --idle)
+		words='0 10 1m never'
+		[ "$command ${COMP_WORDS[2]}" = 'channel detach' ] && words='10 1m'
+		;;
 	--domain | -d | --backend | --limit | --max-sessions | --restart-delay | --wait | \
 		--cpu | --rounds | --size | --spin | --time)
 		return
@@ -78,8 +99,12 @@ _xenchan() {
 		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
 		return
 		;;
-	--agents | --compare | --connect | --dir | --listen | --log | --plot | --run-dir | --socket | --to | --tty)
-		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+	--agents | --dir | --run-dir)
+		_xenchan_files -d "$cur"
+		return
+		;;
+	--compare | --connect | --listen | --log | --plot | --socket | --to | --tty)
+		_xenchan_files -f "$cur"
 		return
 		;;
 	*)
