@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -17,6 +18,10 @@
 
 /* Who comes while all sessions are taken waits here. */
 #define BACKLOG 128
+
+/* In all half a second. */
+#define LOCK_TRIES 50
+#define LOCK_PAUSE_NS 10000000
 
 static int make_socket(void)
 {
@@ -68,17 +73,50 @@ static int clear_path(const char *path)
 	return unlink(path) ? -errno : 0;
 }
 
-/* Between the look at an old socket and the bind, no other proxy does the same:
- * it could remove our socket for the old one. */
-static int lock_directory(const char *path)
+/* Who has a lock on the file by flock(2); 0: cannot be told. */
+static pid_t lock_holder(int fd)
+{
+	FILE *locks = fopen("/proc/locks", "re");
+	unsigned long inode;
+	char line[256];
+	struct stat st;
+	int pid, found = 0;
+
+	if (!locks || fstat(fd, &st))
+		st.st_ino = 0;
+	while (locks && !found && fgets(line, sizeof(line), locks))
+		if (sscanf(line, "%*s FLOCK %*s %*s %d %*x:%*x:%lu", &pid,
+			   &inode) == 2 &&
+		    inode == st.st_ino)
+			found = pid;
+	if (locks)
+		fclose(locks);
+	return found;
+}
+
+/*
+ * Between the look at an old socket and the bind, no other proxy does the same:
+ * it could remove our socket for the old one. That takes it no time; who holds
+ * the lock for longer is no proxy, or is stopped. -EBUSY
+ */
+static int lock_directory(const char *path, pid_t *holder_r)
 {
 	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	_cleanup_close_ int fd = -1;
 
 	strcpy(copy, path);
 	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || flock(fd, LOCK_EX))
+	if (fd < 0)
 		return -errno;
+	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB); i++) {
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		if (i == LOCK_TRIES) {
+			*holder_r = lock_holder(fd);
+			return -EBUSY;
+		}
+		nanosleep(&(struct timespec){ .tv_nsec = LOCK_PAUSE_NS }, NULL);
+	}
 	return TAKE_FD(fd);
 }
 
@@ -114,7 +152,7 @@ int proxy_listen(struct proxy_listener *l, const char *path, mode_t mode)
 		return r;
 	strcpy(l->path, path);
 	fd = make_socket();
-	lock = lock_directory(path);
+	lock = lock_directory(path, &l->holder);
 	r = fd < 0 ? fd : lock < 0 ? lock : clear_path(path);
 	if (r)
 		return r;

@@ -12,6 +12,7 @@ struct proxy_listener {
 	int fd; /* -1: none */
 	dev_t dev;
 	ino_t ino;
+	pid_t holder; /* after EBUSY; 0: cannot be told */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
@@ -20,6 +21,7 @@ struct proxy_listener {
  * that nobody listens on any more. 0, or negative errno:
  *  ENAMETOOLONG  of the path
  *  EADDRINUSE    somebody listens there
+ *  EBUSY         somebody holds a lock on its directory, and does not let go
  *  EEXIST        it is no socket
  */
 int proxy_listen(struct proxy_listener *l, const char *path, mode_t mode);

@@ -133,6 +133,10 @@ static int open_listener(struct proxy *p)
 					   "there already: stop it, or choose "
 					   "another SOCKET",
 				   path);
+	case -EBUSY:
+		return say_failure(COMMAND ": --listen %s: process %d holds a "
+					   "lock on its directory",
+				   path, (int)p->listener.holder);
 	case -EEXIST:
 		return say_failure(COMMAND ": --listen %s: there is something "
 					   "that is no socket: remove it, or "

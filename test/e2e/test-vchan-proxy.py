@@ -7,6 +7,7 @@ Domain 1 serves, domain 2 asks. XENHOST and XENCHAN name the programs. Runs the
 tests that are named, or all.
 """
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -408,6 +409,11 @@ def sockets(host):
         assert p.process.wait(PATIENCE) == 1
         assert text in p.said() and p.said().count("\n") == 1, p.said()
 
+    # Whoever holds the directory's lock is named, instead of waited for.
+    directory = os.open(os.path.dirname(host.near), os.O_RDONLY)
+    fcntl.flock(directory, fcntl.LOCK_EX)
+    refused(f"process {os.getpid()} holds a lock on its directory")
+    os.close(directory)
     client = host.ask()
     assert stat.S_IMODE(os.stat(host.near).st_mode) == 0o600
     refused("somebody listens")
