@@ -6,18 +6,20 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/host-probe.h"
 #include "cli/say.h"
 #include "xen/store.h"
 
 int channel_open_store(struct xs_handle **xs)
 {
 	int r = xen_store_get(xs);
+	struct finding f;
 
 	if (!r)
 		return STATUS_DONE;
-	return say_failure("cannot reach xenstore: %s; is this the control "
-			   "domain, and does xenstored run?",
-			   strerror(-r));
+	probe_host(PROBE_XENSTORE, &f);
+	return say_failure("cannot reach xenstore: %s%s%s", strerror(-r),
+			   f.error ? ": " : "", f.error ? f.remedy : "");
 }
 
 int channel_find_domain(struct xs_handle *xs, const char *text,

@@ -83,14 +83,26 @@ static void print_json(const struct event *e)
 	putchar('\n');
 }
 
+static void put_text(const char *text)
+{
+	for (; *text; text++)
+		putchar(printable(*text));
+}
+
 static void print_line(const struct event *e)
 {
 	char time[64];
 
 	put_time(time, sizeof(time), e->time_ms);
-	printf("%s domain %u channel %u %s %s%s%s\n", time,
-	       (unsigned int)e->domid, (unsigned int)e->device, e->name,
-	       e->what, *e->detail ? ": " : "", e->detail);
+	printf("%s domain %u channel %u ", time, (unsigned int)e->domid,
+	       (unsigned int)e->device);
+	put_text(e->name);
+	putchar(' ');
+	put_text(e->what);
+	if (*e->detail)
+		printf(": ");
+	put_text(e->detail);
+	putchar('\n');
 }
 
 static int print_events(FILE *in, bool json)

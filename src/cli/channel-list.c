@@ -195,15 +195,12 @@ static void fill_row(struct row *row, const struct toolstack_channel *c)
 	row->text[COLUMN_ERROR] = c->error;
 }
 
-/* What others wrote shall neither break lines nor move the cursor. */
 static void print_cell(FILE *out, const char *text, size_t width)
 {
 	size_t n = 0;
 
 	for (; *text; text++, n++)
-		fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?'
-								   : *text,
-		      out);
+		fputc(printable(*text), out);
 	for (; n < width; n++)
 		fputc(' ', out);
 }

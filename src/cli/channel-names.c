@@ -21,8 +21,8 @@ static const char help[] =
 	"\n"
 	"Lists the channels that the domain in which it runs has: name, "
 	"device, "
-	"state, and\n"
-	"who has it now (free, kernel, or program).\n"
+	"the states\n"
+	"of both ends, and who has it now (free, kernel, or program).\n"
 	"\n"
 	"      --json               as an array of objects\n"
 	"      --tsv                as lines of columns with tabs between\n"
@@ -72,18 +72,13 @@ static void print_json(const struct channels *all, const char *sysfs)
 	putchar('\n');
 }
 
-/* What others wrote shall neither break lines nor move the cursor. */
 static void print_name(const char *name, int width)
 {
-	char text[CONSOLE_NAME_MAX + 1];
-	size_t n = strlen(name);
+	int n = 0;
 
-	for (size_t i = 0; i <= n; i++) {
-		unsigned char c = (unsigned char)name[i];
-
-		text[i] = (c && c < 0x20) || c == 0x7f ? '?' : (char)c;
-	}
-	printf("%-*s", width, text);
+	for (; name[n]; n++)
+		putchar(printable(name[n]));
+	printf("%*s", n < width ? width - n : 0, "");
 }
 
 static void print_rows(const struct channels *all, const char *sysfs)
@@ -95,7 +90,7 @@ static void print_rows(const struct channels *all, const char *sysfs)
 
 		width = n > width ? n : width;
 	}
-	printf("%-*s  device  frontend      backend       user\n", width,
+	printf("%-*s  device  frontend      backend-state  user\n", width,
 	       "name");
 	for (unsigned int i = 0; i < all->n; i++) {
 		const struct channel *c = &all->list[i];
@@ -103,7 +98,7 @@ static void print_rows(const struct channels *all, const char *sysfs)
 		if (!c->name[0])
 			continue;
 		print_name(c->name, width);
-		printf("  %-6u  %-12s  %-12s  %s\n", c->device,
+		printf("  %-6u  %-12s  %-13s  %s\n", c->device,
 		       console_state_name(c->state),
 		       console_state_name(c->backend_state),
 		       user_text(c, sysfs));
@@ -112,16 +107,16 @@ static void print_rows(const struct channels *all, const char *sysfs)
 
 static void print_tsv(const struct channels *all, const char *sysfs)
 {
-	puts("name\tdevice\tfrontend\tbackend\tuser");
+	puts("name\tdevice\tfrontend\tbackend-state\tbackend\tuser");
 	for (unsigned int i = 0; i < all->n; i++) {
 		const struct channel *c = &all->list[i];
 
 		if (!c->name[0])
 			continue;
 		print_name(c->name, 0);
-		printf("\t%u\t%s\t%s\t%s\n", c->device,
+		printf("\t%u\t%s\t%s\t%u\t%s\n", c->device,
 		       console_state_name(c->state),
-		       console_state_name(c->backend_state),
+		       console_state_name(c->backend_state), c->backend,
 		       user_text(c, sysfs));
 	}
 }

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +21,8 @@ say_line(const char *fmt, va_list ap, const char *tail)
 	char text[LINE_MAX_BYTES];
 
 	vsnprintf(text, sizeof(text), fmt, ap);
+	for (char *p = text; *p; p++)
+		*p = printable(*p);
 	fprintf(stderr, "xenchan: %s%s\n", text, tail);
 	fflush(stderr);
 }
@@ -55,12 +59,32 @@ int say_usage(const char *command, const char *fmt, ...)
 	return STATUS_USAGE;
 }
 
+/*
+ * The option as it was typed. getopt_long(3) is not past a word of several
+ * letters before its last one, so that only optopt names those; but it also has
+ * the letter that a long option stands for.
+ */
+static const char *typed_option(int option, char **argv, char (*letter)[3])
+{
+	const char *word = argv[optind - 1];
+	bool is_long =
+		!strncmp(word, "--", 2) && (option == ':' || strchr(word, '='));
+
+	if (optopt <= 0 || optopt > CHAR_MAX || is_long)
+		return word;
+	snprintf(*letter, sizeof(*letter), "-%c", optopt);
+	return *letter;
+}
+
 int say_option(const char *command, int option, char **argv)
 {
+	char letter[3];
+	const char *typed = typed_option(option, argv, &letter);
+
 	if (option == ':')
-		return say_usage(command, "%s wants a value", argv[optind - 1]);
+		return say_usage(command, "%s wants a value", typed);
 	return say_usage(command, "%s: no such option, or it takes no value",
-			 argv[optind - 1]);
+			 typed);
 }
 
 int say_text(const char *text)

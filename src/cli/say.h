@@ -3,7 +3,19 @@
 #ifndef XENCHAN_CLI_SAY_H
 #define XENCHAN_CLI_SAY_H
 
-/* To standard error: "xenchan: " and the message. Returns STATUS_FAILED. */
+/*
+ * What others wrote shall neither break lines nor move the cursor: a control
+ * character becomes '?'.
+ */
+static inline char printable(char c)
+{
+	return (unsigned char)c < 0x20 || c == 0x7f ? '?' : c;
+}
+
+/*
+ * To standard error: "xenchan: " and the message, which is printable then.
+ * Returns STATUS_FAILED.
+ */
 int say_failure(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same of something that is no failure. */

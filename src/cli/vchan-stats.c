@@ -132,13 +132,10 @@ static uint64_t rate(uint64_t now, uint64_t then, int64_t ns)
 		       : (uint64_t)((double)(now - then) * NS_PER_S / ns);
 }
 
-/* What others wrote shall neither break lines nor move the cursor. */
 static void print_text(FILE *out, const char *text)
 {
 	for (; *text; text++)
-		fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?'
-								   : *text,
-		      out);
+		fputc(printable(*text), out);
 }
 
 static void print_row(FILE *out, const struct stats_row *row,

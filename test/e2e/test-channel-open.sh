@@ -24,6 +24,8 @@ says() { [ "$(cat "$1")" = "$2" ]; }
 
 # There is none yet.
 equal "names" "$(names --json)" "[]"
+equal "columns" "$(names --tsv)" \
+	"$(printf 'name\tdevice\tfrontend\tbackend-state\tbackend\tuser')"
 status=0
 opens org.example.a --timeout 100ms 2>"$dir/err" </dev/null || status=$?
 equal "status without the channel" "$status" 1

@@ -270,3 +270,20 @@ equal "lines with --verbose" "$(grep -c client_init err)" 2
 
 # Nobody can come from a domain that is not there.
 run 1 "no such domain" dom 1 "$XENCHAN" vchan listen -d 99 data/nobody </dev/null
+
+# What was typed is named, also where getopt is in the middle of a word; and what
+# others wrote does not move the cursor.
+run 2 'xenchan: -x: no such option' "$XENCHAN" doctor --json -xh
+run 2 'xenchan: -x: no such option' "$XENCHAN" vchan listen -vx data/a
+run 2 'xenchan: -d wants a value' "$XENCHAN" vchan listen -vd
+run 2 'xenchan: --domain wants a value' "$XENCHAN" vchan listen --domain
+run 2 'xenchan: --json=1: no such option' "$XENCHAN" doctor --json=1
+run 2 'xenchan: --nonsense: no such option' "$XENCHAN" doctor --nonsense
+run 2 'no command "a?\[1mb"' "$XENCHAN" "$(printf 'a\033[1mb')"
+
+# Without xenstore: what would mend it
+for command in names list 'open a'; do
+	# shellcheck disable=SC2086 # words
+	run 1 'cannot reach xenstore: .*: .*xenhost run' \
+		env XENSTORED_PATH=/nonexistent "$XENCHAN" channel $command
+done
