@@ -102,7 +102,7 @@ static bool client_was_here(struct vchan *v)
 	if (atomic_load(&v->departed))
 		return false; /* and what it left behind is no other's sign */
 	return atomic_load(&v->client_came) || shm_load_u8(v->asked) ||
-	       shm_load_acquire_u32(&v->page->left.prod) != v->rx.own;
+	       shm_load_u32(&v->page->left.prod) != v->rx.own;
 }
 
 /*

@@ -4,7 +4,8 @@
  * learns of it and nothing is used after it has gone. Objects may be half built.
  *
  * In a child of fork(2) the vchan is the parent's: the pages are not mapped
- * there, and the Xen libraries allow nothing but closing the handles.
+ * there, and the Xen libraries allow nothing but closing the handles. No lock is
+ * touched: a thread of the parent's may have held it, or waited for it, at the fork.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -67,11 +68,22 @@ static void forget_handles(struct vchan *v)
 	v->xs = NULL;
 	v->ref_path = NULL;
 	v->announced = v->gate_ready = false;
+	/* Of the public structure, but for what the program has set. */
+	if (v->is_server)
+		v->pub.gntshr = NULL;
+	else
+		v->pub.gnttab = NULL;
+	v->pub.ring = NULL;
+	v->pub.event = NULL;
+	v->pub.event_port = 0;
+	v->pub.read = v->pub.write = (struct libxenvchan_ring){ 0 };
 }
 
 void vchan_release(struct vchan *v)
 {
-	if (v->pid == getpid()) {
+	bool ours = v->pid == getpid();
+
+	if (ours) {
 		tell_peer(v);
 		if (v->is_server && v->announced)
 			xen_nodes_withdraw(v->xs, v->path, v->nodes,
@@ -79,9 +91,9 @@ void vchan_release(struct vchan *v)
 		release_pages(v);
 	}
 	close_handles(v);
-	if (v->xs)
+	if (ours && v->xs)
 		xen_store_put(v->xs);
-	if (v->gate_ready)
+	if (ours && v->gate_ready)
 		gate_deinit(&v->gate);
 	free(v->ref_path);
 	forget_handles(v);

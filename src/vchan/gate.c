@@ -2,8 +2,12 @@
 #include "vchan/gate.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Events without progress that are taken at full speed, and then one a ms. */
 #define CREDIT_MAX 256
@@ -11,31 +15,16 @@
 int gate_init(struct gate *g, xenevtchn_handle *event, uint32_t port,
 	      stats_counter *n_taken)
 {
-	pthread_condattr_t attr;
-	int r;
-
 	*g = (struct gate){ .event = event,
 			    .port = port,
 			    .n_taken = n_taken,
 			    .credit = CREDIT_MAX,
 			    .credit_time = clock_now_ns() };
-	r = pthread_condattr_init(&attr);
-	if (r)
-		return -r;
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	r = pthread_mutex_init(&g->lock, NULL);
-	if (!r) {
-		r = pthread_cond_init(&g->changed, &attr);
-		if (r)
-			pthread_mutex_destroy(&g->lock);
-	}
-	pthread_condattr_destroy(&attr);
-	return -r;
+	return -pthread_mutex_init(&g->lock, NULL);
 }
 
 void gate_deinit(struct gate *g)
 {
-	pthread_cond_destroy(&g->changed);
 	pthread_mutex_destroy(&g->lock);
 }
 
@@ -46,12 +35,11 @@ static struct timespec timespec_of(int64_t ns)
 }
 
 /*
- * Whether some signal's handler was installed without SA_RESTART, so that an
- * interrupted wait has to be reported. A read(2) of the event channel is
- * restarted by the kernel for the others, but poll(2) never is: programs whose
- * handlers all say "restart" must not see the difference.
+ * A read(2) of the event channel is restarted by the kernel for the other handlers,
+ * but poll(2) never is, nor a futex with a time-out: programs whose handlers all say
+ * "restart" must not see the difference.
  */
-static bool signals_interrupt(void)
+bool gate_signals_interrupt(void)
 {
 	sigset_t faults;
 
@@ -98,7 +86,7 @@ static int poll_event(struct gate *g, int64_t deadline)
 			return -ETIMEDOUT;
 		if (errno != EINTR)
 			return -errno;
-		if (signals_interrupt())
+		if (gate_signals_interrupt())
 			return -EINTR;
 	}
 }
@@ -172,15 +160,52 @@ static int poll_and_take(struct gate *g, int64_t deadline)
 	return r ? r : unmask(g);
 }
 
-/* With the lock held: another thread polls; its event is ours too. */
+/* Where the C library's time has 64 bits and the processor 32, it is another call. */
+static long futex(atomic_uint *word, int op, unsigned int value,
+		  const struct timespec *until)
+{
+	long call = SYS_futex;
+
+#ifdef SYS_futex_time64
+	if (sizeof(until->tv_sec) > sizeof(long))
+		call = SYS_futex_time64;
+#endif
+	return syscall(call, word, op | FUTEX_PRIVATE_FLAG, value, until, NULL,
+		       FUTEX_BITSET_MATCH_ANY);
+}
+
+/*
+ * With the lock held, released while asleep: another thread polls; its event is ours
+ * too. Not by a condition variable, out of whose wait no signal brings a thread.
+ */
 static int follow(struct gate *g, int64_t deadline)
 {
-	struct timespec until;
+	unsigned int turn =
+		atomic_load_explicit(&g->turn, memory_order_relaxed);
+	struct timespec until = { 0 };
+	bool timed = deadline != DEADLINE_NEVER;
+	int r;
 
-	if (deadline == DEADLINE_NEVER)
-		return -pthread_cond_wait(&g->changed, &g->lock);
-	until = timespec_of(deadline);
-	return -pthread_cond_timedwait(&g->changed, &g->lock, &until);
+	if (timed)
+		until = timespec_of(deadline);
+	g->n_followers++;
+	pthread_mutex_unlock(&g->lock);
+	r = futex(&g->turn, FUTEX_WAIT_BITSET, turn, timed ? &until : NULL) < 0
+		    ? -errno
+		    : 0;
+	pthread_mutex_lock(&g->lock);
+	g->n_followers--;
+	if (r == -EINTR && gate_signals_interrupt())
+		return r;
+	return r == -ETIMEDOUT ? r : 0;
+}
+
+/* With the lock held: those who follow look again. */
+static void wake_followers(struct gate *g)
+{
+	atomic_fetch_add_explicit(&g->turn, 1, memory_order_relaxed);
+	if (g->n_followers)
+		(void)futex(&g->turn, FUTEX_WAKE_BITSET, INT_MAX, NULL);
 }
 
 /* With the lock held, released while polling. */
@@ -198,7 +223,7 @@ static int lead(struct gate *g, int64_t deadline)
 					  memory_order_release);
 		stats_add(g->n_taken, 1);
 	}
-	pthread_cond_broadcast(&g->changed);
+	wake_followers(g);
 	return r;
 }
 

@@ -22,7 +22,9 @@
 
 struct gate {
 	pthread_mutex_t lock;
-	pthread_cond_t changed; /* n_events has moved, or polling has ended */
+	atomic_uint
+		turn; /* a futex: n_events has moved, or polling has ended */
+	unsigned int n_followers; /* who wait for that */
 	atomic_uint_fast64_t n_events;
 	bool polling;
 	atomic_bool masked; /* an unmask has failed: the polling thread's */
@@ -53,10 +55,17 @@ static inline bool gate_is_masked(struct gate *g)
 
 /*
  * Sleeps until an event has been taken, by any thread, since `seen` was read:
- * at once if that has happened already. 0; -EINTR; -ETIMEDOUT at the deadline
- * (DEADLINE_NEVER: none); or what the event channel fails with.
+ * at once if that has happened already. 0; -EINTR, by a handler that was installed
+ * without SA_RESTART; -ETIMEDOUT at the deadline (DEADLINE_NEVER: none); or what the
+ * event channel fails with.
  */
 int gate_wait(struct gate *g, uint64_t seen, int64_t deadline);
+
+/*
+ * Whether some signal's handler was installed without SA_RESTART, so that a wait that
+ * was interrupted has to be reported.
+ */
+bool gate_signals_interrupt(void);
 
 /*
  * Takes one event if there is one, without waiting. 0, whether or not there

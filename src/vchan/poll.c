@@ -26,7 +26,9 @@ static int sleep_until(int64_t t)
 		left.tv_sec = (t - now) / NS_PER_S;
 		left.tv_nsec = (t - now) % NS_PER_S;
 	}
-	return ppoll(NULL, 0, &left, NULL) < 0 ? -errno : 0;
+	if (!ppoll(NULL, 0, &left, NULL))
+		return 0;
+	return errno != EINTR || gate_signals_interrupt() ? -errno : 0;
 }
 
 /* 0: connected; -ETIMEDOUT; or why it cannot be. */

@@ -4,9 +4,11 @@
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include <xentoollog.h>
 #include <cmocka.h>
@@ -127,12 +129,26 @@ static void what_will_not_pass_ends_the_connecting(void **state)
 }
 
 static unsigned int n_said;
+static volatile sig_atomic_t n_alarms;
 
 static void __attribute__((format(printf, 5, 0)))
 count_line(struct xentoollog_logger *logger, xentoollog_level level, int err,
 	   const char *context, const char *format, va_list al)
 {
 	n_said++;
+}
+
+/* In the public structure, of what has been given back. */
+static void expect_nothing_left_over(void)
+{
+	assert_null(client->gnttab);
+	assert_null(client->ring);
+	assert_null(client->event);
+	assert_int_equal(client->event_port, 0);
+	assert_null(client->read.shr);
+	assert_null(client->read.buffer);
+	assert_null(client->write.shr);
+	assert_null(client->write.buffer);
 }
 
 /* EACCES is also what a node that is not there yet gives: that is waited for. */
@@ -151,6 +167,7 @@ static void refuse_and_connect(enum fake_host_call kind)
 	assert_int_equal(libxenvchan_poll(client, LIBXENVCHAN_OUT, LONG), -1);
 	assert_int_equal(errno, EACCES);
 	assert_int_equal(n_said, 1);
+	expect_nothing_left_over();
 	fake_host_clear_faults();
 	leave(client, CLIENT);
 	client = NULL;
@@ -162,6 +179,39 @@ static void what_this_user_may_not_open_ends_the_connecting(void **state)
 	server = serve(0, 0);
 	refuse_and_connect(FAKE_GNTTAB_OPEN);
 	refuse_and_connect(FAKE_EVTCHN_OPEN);
+	refuse_and_connect(FAKE_NOTIFY);
+}
+
+static void on_alarm(int sig)
+{
+	n_alarms++;
+}
+
+static void interrupt_every_ms(int flags)
+{
+	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = flags };
+	struct itimerval ms = { { 0, 1000 }, { 0, 1000 } };
+
+	n_alarms = 0;
+	assert_int_equal(sigaction(SIGALRM, &sa, NULL), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &ms, NULL), 0);
+}
+
+static void
+connecting_is_interrupted_by_handlers_that_do_not_restart(void **state)
+{
+	struct itimerval never = { 0 };
+
+	connect_client();
+	interrupt_every_ms(SA_RESTART);
+	assert_int_equal(libxenvchan_poll(client, LIBXENVCHAN_OUT, 70 * MS), 0);
+	assert_true(n_alarms > 0);
+	interrupt_every_ms(0);
+	errno = 0;
+	assert_int_equal(libxenvchan_poll(client, LIBXENVCHAN_OUT, LONG), -1);
+	assert_int_equal(errno, EINTR);
+	setitimer(ITIMER_REAL, &never, NULL);
+	signal(SIGALRM, SIG_DFL);
 }
 
 static void a_busy_server_is_waited_for(void **state)
@@ -594,6 +644,7 @@ int main(void)
 		A(a_server_that_is_there_is_joined_at_once),
 		A(what_will_not_pass_ends_the_connecting),
 		A(what_this_user_may_not_open_ends_the_connecting),
+		A(connecting_is_interrupted_by_handlers_that_do_not_restart),
 		A(a_busy_server_is_waited_for),
 		T(poll_tells_what_can_be_done),
 		T(half_close_is_an_end_in_one_direction),
