@@ -33,6 +33,7 @@ packages() {
 	test      xen-utils-4.17        Debian's vchan-socket-proxy, run unmodified
 	test      gnuplot-nox           plots of xenchan vchan bench
 	test      systemd               systemd-analyze: the units and their sandbox
+	test      systemd-container     systemd-nspawn: the units on a systemd
 	matrix    musl-tools            musl-gcc: another C library
 	matrix    gcc-multilib          gcc -m32, and what i386 has of glibc
 	matrix    clang-tidy            mistakes that the sources show
