@@ -9,9 +9,8 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "guest/endpoint.h"
+#include "guest/frontend-private.h"
 #include "guest/kernel.h"
-#include "xen/text.h"
 
 /* sysfs tells nobody when it changes. */
 #define SYSFS_INTERVAL (50 * NS_PER_MS)
@@ -22,26 +21,6 @@
 #define LET_GO_TIME (5 * NS_PER_S)
 /* One that has none, to notice that it shall not take one. */
 #define NOTICE_TIME (1 * NS_PER_S)
-
-#define TRANSACTION_TRIES 64
-
-struct frontend {
-	struct xs_handle *xs; /* borrowed */
-	const char *sysfs;    /* borrowed */
-	unsigned int device;
-	char name[CONSOLE_NAME_MAX + 1];
-	enum frontend_phase phase;
-	enum console_state state; /* as we last wrote it */
-	int64_t since_ns;         /* when the phase began */
-	int64_t deadline_ns;      /* when to look again */
-	char watched[128];        /* backend_path, or "" */
-	char token[24];           /* of that watch; ours alone */
-	bool published_open;
-
-	/* From FRONTEND_OFFERED to FRONTEND_CLOSING */
-	unsigned int backend;
-	struct endpoint endpoint;
-};
 
 static const char *const phase_names[] = {
 	[FRONTEND_VACANT] = "vacant",     [FRONTEND_EVICTING] = "evicting",
@@ -112,70 +91,6 @@ static void look_again_in(struct frontend *f, int64_t ns)
 		f->deadline_ns = t;
 }
 
-/*
- * Runs fn in a transaction, repeated if it met others' changes. Where the domain
- * has no transaction left (ten a domain) it runs without: the peer does not look
- * at what fn writes before a later state says so.
- */
-static int transact(struct frontend *f,
-		    int (*fn)(struct frontend *f, xs_transaction_t t))
-{
-	int r = -EAGAIN;
-
-	for (int i = 0; i < TRANSACTION_TRIES && r == -EAGAIN; i++) {
-		xs_transaction_t t = xs_transaction_start(f->xs);
-
-		if (t == XBT_NULL)
-			return errno == ENOSPC ? fn(f, XBT_NULL)
-					       : failed_errno();
-		r = fn(f, t);
-		if (!xs_transaction_end(f->xs, t, r != 0) && !r)
-			r = failed_errno();
-	}
-	/* Removed by the toolstack: the next look finds that. */
-	return r == -ENOENT ? 0 : r;
-}
-
-/*
- * -ENOENT if the device is not there: to write would make it again; or if its
- * nodes were made anew for another channel, whose ring this is not.
- */
-static int check_own(struct frontend *f, xs_transaction_t t)
-{
-	_cleanup_free_ char *name = NULL;
-	struct console_path p;
-	int r = xen_text_read(f->xs, t,
-			      console_own_path(&p, f->device, CONSOLE_FE_NAME),
-			      CONSOLE_NAME_MAX, &name);
-
-	if (r)
-		return r;
-	return strcmp(name, f->name) ? -ENOENT : 0;
-}
-
-static int write_own(struct frontend *f, xs_transaction_t t, const char *key,
-		     const char *value)
-{
-	struct console_path p;
-	int r = check_own(f, t);
-
-	if (r)
-		return r;
-	return xen_text_write(f->xs, t, console_own_path(&p, f->device, key),
-			      value);
-}
-
-static int write_state(struct frontend *f, xs_transaction_t t)
-{
-	return write_own(f, t, CONSOLE_FE_STATE, console_state_text(f->state));
-}
-
-static int set_state(struct frontend *f, enum console_state s)
-{
-	f->state = s;
-	return transact(f, write_state);
-}
-
 /* A new watch fires at once, so that no change before it is missed. */
 static int watch_backend(struct frontend *f, const struct channel *c)
 {
@@ -188,20 +103,6 @@ static int watch_backend(struct frontend *f, const struct channel *c)
 	return 0;
 }
 
-/* In one transaction: nobody sees the page of one and the port of another. */
-static int write_ring(struct frontend *f, xs_transaction_t t)
-{
-	char number[12];
-	int r;
-
-	snprintf(number, sizeof(number), "%u", f->endpoint.ref);
-	r = write_own(f, t, CONSOLE_FE_RING_REF, number);
-	if (r)
-		return r;
-	snprintf(number, sizeof(number), "%u", f->endpoint.port);
-	return write_own(f, t, CONSOLE_FE_PORT, number);
-}
-
 static int offer(struct frontend *f, const struct channel *c)
 {
 	int r;
@@ -209,9 +110,9 @@ static int offer(struct frontend *f, const struct channel *c)
 	f->backend = c->backend;
 	r = endpoint_init(&f->endpoint, c->backend);
 	if (!r)
-		r = transact(f, write_ring);
+		r = frontend_publish_ring(f);
 	if (!r)
-		r = set_state(f, CONSOLE_STATE_INITIALISED);
+		r = frontend_set_state(f, CONSOLE_STATE_INITIALISED);
 	if (!r)
 		enter(f, FRONTEND_OFFERED);
 	else
@@ -235,12 +136,13 @@ static int begin_eviction(struct frontend *f, const struct channel *c,
 {
 	int r = endpoint_check();
 
+	f->former = c->state;
 	/* Better now than after the kernel's tty has been hung up. */
 	if (!r && hold == KERNEL_HOLDS)
 		r = kernel_check_release(f->sysfs);
 	if (!r && c->state != CONSOLE_STATE_CLOSING &&
 	    c->state != CONSOLE_STATE_CLOSED)
-		r = set_state(f, CONSOLE_STATE_CLOSING);
+		r = frontend_set_state(f, CONSOLE_STATE_CLOSING);
 	if (!r) {
 		enter(f, FRONTEND_EVICTING);
 		look_again_in(f, 0);
@@ -313,7 +215,7 @@ static int step_evicting(struct frontend *f, const struct channel *c)
 
 	if (c->backend_state == CONSOLE_STATE_CLOSING &&
 	    c->state != CONSOLE_STATE_CLOSED)
-		return set_state(f, CONSOLE_STATE_CLOSED);
+		return frontend_set_state(f, CONSOLE_STATE_CLOSED);
 	if (!is_evicted(f, c, hold)) {
 		/*
 		 * Not what we wrote: nodes made anew, which the kernel has taken
@@ -335,7 +237,7 @@ static int step_evicting(struct frontend *f, const struct channel *c)
 	if (hold == KERNEL_HOLDS)
 		r = kernel_release(f->sysfs, f->device);
 	if (!r)
-		r = set_state(f, CONSOLE_STATE_INITIALISING);
+		r = frontend_set_state(f, CONSOLE_STATE_INITIALISING);
 	if (!r) {
 		enter(f, FRONTEND_RENEWING);
 		look_again_in(f, 0);
@@ -368,7 +270,7 @@ static bool backend_closes(const struct channel *c)
 static int hang_up(struct frontend *f)
 {
 	enter(f, FRONTEND_HUNG_UP);
-	return set_state(f, CONSOLE_STATE_CLOSED);
+	return frontend_set_state(f, CONSOLE_STATE_CLOSED);
 }
 
 static int step_offered(struct frontend *f, const struct channel *c)
@@ -382,7 +284,7 @@ static int step_offered(struct frontend *f, const struct channel *c)
 	} else if (backend_closes(c)) {
 		r = hang_up(f);
 	} else if (c->backend_state == CONSOLE_STATE_CONNECTED) {
-		r = set_state(f, CONSOLE_STATE_CONNECTED);
+		r = frontend_set_state(f, CONSOLE_STATE_CONNECTED);
 		enter(f, FRONTEND_OPEN);
 	}
 	return r;
@@ -412,7 +314,7 @@ static int step_closing(struct frontend *f, const struct channel *c)
 		look_again_in(f, patience);
 		return c->backend_state == CONSOLE_STATE_CLOSING &&
 				       c->state != CONSOLE_STATE_CLOSED
-			       ? set_state(f, CONSOLE_STATE_CLOSED)
+			       ? frontend_set_state(f, CONSOLE_STATE_CLOSED)
 			       : 0;
 	}
 	endpoint_deinit(&f->endpoint);
@@ -420,7 +322,7 @@ static int step_closing(struct frontend *f, const struct channel *c)
 	/* Fresh for whoever comes next; the backend then goes to 2. */
 	return (unmapped || is_ready(c)) && c->online && c->has_backend &&
 			       !c->is_qemus
-		       ? set_state(f, CONSOLE_STATE_INITIALISING)
+		       ? frontend_set_state(f, CONSOLE_STATE_INITIALISING)
 		       : 0;
 }
 
@@ -470,10 +372,28 @@ int frontend_step(struct frontend *f)
 	return r ? r : steps[f->phase](f, &c);
 }
 
+/*
+ * An eviction that came to nothing. A backend that is not there does not see the
+ * state that we wrote; whoever was connected shall be so when it is back.
+ */
+static int give_back(struct frontend *f)
+{
+	struct channel c;
+	int r = channel_read(f->xs, f->device, &c);
+
+	enter(f, FRONTEND_CLOSED);
+	if (r || strcmp(c.name, f->name) != 0 || backend_closes(&c) ||
+	    c.state != CONSOLE_STATE_CLOSING)
+		return r == -ENOENT ? 0 : r;
+	return frontend_set_state(f, f->former);
+}
+
 int frontend_close(struct frontend *f)
 {
 	bool hung_up = f->phase == FRONTEND_HUNG_UP;
 
+	if (f->phase == FRONTEND_EVICTING)
+		return give_back(f);
 	if (f->phase < FRONTEND_OFFERED)
 		enter(f, FRONTEND_CLOSED);
 	if (f->phase > FRONTEND_HUNG_UP)
@@ -481,29 +401,7 @@ int frontend_close(struct frontend *f)
 	frontend_publish_open(f, false);
 	enter(f, FRONTEND_CLOSING);
 	look_again_in(f, 0);
-	return hung_up ? 0 : set_state(f, CONSOLE_STATE_CLOSING);
-}
-
-static int write_open(struct frontend *f, xs_transaction_t t)
-{
-	struct console_path p;
-	int r;
-
-	if (f->published_open)
-		return write_own(f, t, CONSOLE_FE_OPEN, "1");
-	r = check_own(f, t);
-	if (!r &&
-	    !xs_rm(f->xs, t, console_own_path(&p, f->device, CONSOLE_FE_OPEN)))
-		r = -errno;
-	return r;
-}
-
-void frontend_publish_open(struct frontend *f, bool open)
-{
-	if (open == f->published_open)
-		return;
-	f->published_open = open;
-	(void)transact(f, write_open);
+	return hung_up ? 0 : frontend_set_state(f, CONSOLE_STATE_CLOSING);
 }
 
 int64_t frontend_deadline(const struct frontend *f)

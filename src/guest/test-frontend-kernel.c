@@ -112,6 +112,44 @@ static void the_kernel_is_unbound_after_the_backend_has_let_go(void **state)
 	sysfs_deinit(&sys);
 }
 
+/* No backend is there to let go of the ring: the kernel is as it was. */
+static void an_eviction_that_came_to_nothing_is_taken_back(void **state)
+{
+	_cleanup_frontend_ struct frontend *kernel = NULL, *f = NULL;
+	struct sysfs sys;
+
+	sysfs_init(&sys, true);
+	sysfs_bind(&sys);
+	host_attach(1, "a");
+	kernel = open_device(1);
+	f = start(1, sys.dir);
+	expect(f, FRONTEND_EVICTING, 5);
+	assert_int_equal(frontend_close(f), 0);
+	expect(f, FRONTEND_CLOSED, 4);
+	sysfs_expect_unbind(&sys, "");
+	host_unmap();
+	sysfs_deinit(&sys);
+}
+
+/* Once the backend has begun to let go there is no way back. */
+static void an_eviction_that_was_heard_of_is_not(void **state)
+{
+	_cleanup_frontend_ struct frontend *kernel = NULL, *f = NULL;
+	struct sysfs sys;
+
+	sysfs_init(&sys, true);
+	sysfs_bind(&sys);
+	host_attach(1, "a");
+	kernel = open_device(1);
+	f = start(1, sys.dir);
+	expect(f, FRONTEND_EVICTING, 5);
+	host_set_state(1, CONSOLE_STATE_CLOSING);
+	assert_int_equal(frontend_close(f), 0);
+	expect(f, FRONTEND_CLOSED, 5);
+	host_unmap();
+	sysfs_deinit(&sys);
+}
+
 static void the_kernel_is_let_to_take_a_new_device_first(void **state)
 {
 	_cleanup_frontend_ struct frontend *f = NULL;
@@ -216,6 +254,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_kernel_is_unbound_after_the_backend_has_let_go),
+		TEST(an_eviction_that_came_to_nothing_is_taken_back),
+		TEST(an_eviction_that_was_heard_of_is_not),
 		TEST(the_kernel_is_let_to_take_a_new_device_first),
 		TEST(without_the_right_to_unbind_the_kernel_keeps_it),
 		TEST(the_kernel_keeps_what_qemu_serves),
