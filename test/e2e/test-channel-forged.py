@@ -113,6 +113,23 @@ def guest_that_is_gone_without_a_word(host):
     other_is_served(host)
 
 
+def guest_that_resumes_with_an_emptied_ring(host):
+    start(host)
+    path = host.attach(1, "a")
+    front = host.front(1, 1, "--echo", "--lie=resume", stdout=-1)
+    host.connected(1, 1)
+    client = Client(path)
+    data = stream(3000)
+    assert client.exchange(data) == data
+    assert front.stdout.readline() == b"resumed\n"
+    assert client.exchange(data) == data
+    host.kill_daemon()
+    host.start_daemon()
+    client = Client(path)
+    assert client.exchange_after_kill(data) == data
+    assert "quarantined" not in host.log()
+
+
 def names_of_others_that_are_none(host):
     start(host)
     host.attach(1, "a")
@@ -179,6 +196,7 @@ def quarantine_is_told_in_events_and_lists(host):
 TESTS = [ring_and_port_of_another_guest_cannot_be_had,
          numbers_that_change_while_connected,
          guest_that_is_gone_without_a_word,
+         guest_that_resumes_with_an_emptied_ring,
          names_of_others_that_are_none,
          quarantine_is_told_in_events_and_lists]
 
