@@ -376,6 +376,17 @@ def list_and_events_tell_what_happens(host):
     assert host.entry(1, "a")["guest"] == "open"
     client.close()
     assert until("client-close") == ["client-close"]
+
+    def doctor(domid, run_dir):
+        found = host.popen(domid, os.environ["XENCHAN"], "doctor", "--json",
+                           "--run-dir", run_dir, stdout=subprocess.PIPE)
+        return json.loads(found.communicate()[0])["channels"]
+
+    here = doctor(0, host.run_dir)
+    assert (here["daemon_error"], here["served"], here["own"]) == (None, 1, 0)
+    there = doctor(1, host.run_dir + "/none")
+    assert there["daemon_error"] and there["served"] is None
+    assert (there["own"], there["served_by_qemu"]) == (1, 0)
     host.write("/local/domain/1/device/console/1/guest-open", "0", domid=1)
     assert until("guest-close") == ["guest-close"]
     host.detach(1, "a")

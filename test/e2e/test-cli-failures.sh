@@ -139,6 +139,9 @@ grep -q "MISSING" found || fail "doctor: $(cat found)"
 dom 1 "$XENCHAN" doctor >/dev/null || fail "doctor in a domain: $?"
 dom 1 "$XENCHAN" doctor --json | grep -q '^{"ok":true,"domain":1,' ||
 	fail "doctor --json"
+dom 1 "$XENCHAN" doctor --run-dir nowhere |
+	grep -q '^channels  daemon   none answers in nowhere (No such file' ||
+	fail "doctor without xenchanneld"
 
 # Nobody comes
 run 1 "no client came" \

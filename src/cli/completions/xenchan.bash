@@ -31,7 +31,7 @@ _xenchan_options() {
 		options='--timeout --device --eof --exec --tty --dir --help'
 		;;
 	'channel serve') options='--dir --agents --restart-delay --help' ;;
-	'doctor') options='--json --help' ;;
+	'doctor') options='--json --run-dir --help' ;;
 	'vchan stats') options='--json --watch --help' ;;
 	'channel' | 'vchan') options='--help' ;;
 	'') options='--version --help' ;;
