@@ -4,13 +4,15 @@
 
 Names the failed and the skipped tests, the latter with their reason, on
 standard error. A test that exits with 77 is a skipped one; the last line
-that it printed is its reason. Where CI=true, it is a failed one.
+that it printed is its reason. Where CI=true, it is a failed one, unless the
+reason begins with "not on this machine": what no package gives a machine.
 """
 import json
 import os
 import sys
 
 PASSED = {"OK", "EXPECTEDFAIL"}
+MACHINE = "not on this machine: "
 
 
 def reason(test):
@@ -30,7 +32,8 @@ def main(path):
             result, name = test["result"], test["name"]
             if result in PASSED:
                 passed += 1
-            elif result == "SKIP" and os.environ.get("CI") == "true":
+            elif result == "SKIP" and os.environ.get("CI") == "true" and (
+                    MACHINE not in reason(test)):
                 failed += 1
                 print(f"FAIL  {name}: cannot run in CI: {reason(test)}",
                       file=sys.stderr)

@@ -13,7 +13,7 @@ skip() { echo "SKIP: $*"; exit 77; }
 
 [ "$(id -u)" = 0 ] || skip "not root"
 command -v systemd-nspawn >/dev/null || skip "no systemd-nspawn"
-unshare --mount true 2>/dev/null || skip "no mount name spaces"
+unshare --mount true 2>/dev/null || skip "not on this machine: no mount name spaces"
 
 dir=$(mktemp -d /run/test-boot.XXXXXX)
 trap 'rm -rf "$dir"' EXIT
@@ -42,7 +42,7 @@ timeout -k 10 240 unshare --mount --propagation private sh -c '
 	' sh "$dir" "$build" >"$dir/said" 2>&1 </dev/null || true
 if [ ! -s "$dir/io/out" ]; then
 	cat "$dir/said"
-	skip "no container with a systemd can be started here"
+	skip "not on this machine: systemd-nspawn starts no systemd"
 fi
 cat "$dir/io/out"
 tail -n 1 "$dir/io/out" | grep -qx "done"
