@@ -269,6 +269,12 @@ static void mode_parts(void)
 	errno = 0;
 	check(xengnttab_unmap(tab, map, 3) < 0 && errno == EINVAL);
 
+	/* One that the program unmapped by itself is not there any more. */
+	check(map = xengnttab_map_grant_ref(tab, self, refs[0], PROT_READ));
+	check(munmap(map, PAGE) == 0);
+	errno = 0;
+	check(xengnttab_unmap(tab, map, 1) < 0 && errno == EINVAL);
+
 	check(xengntshr_unshare(shr, pages + PAGE, 1) == 0);
 	check(xengntshr_unshare(shr, pages, 1) == 0);
 	check(map = xengnttab_map_grant_ref(tab, self, refs[1], PROT_READ));

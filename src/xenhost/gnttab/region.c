@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -319,6 +320,15 @@ static bool region_is_mapped(const struct region *region)
 	return found;
 }
 
+/* The program unmapped it without us: what was there is given back now. */
+static bool region_is_stale(struct region *region)
+{
+	unsigned char page;
+
+	return mincore(region->addr, XEN_PAGE_SIZE, &page) < 0 &&
+	       errno == ENOMEM && !region_is_mapped(region);
+}
+
 int region_unmap(void *addr, uint32_t count)
 {
 	size_t size = (size_t)count << XEN_PAGE_SHIFT;
@@ -327,8 +337,10 @@ int region_unmap(void *addr, uint32_t count)
 
 	pthread_mutex_lock(&lock);
 	region = region_find(addr, size);
-	if (region && region->mapped && region->addr == addr &&
-	    region->n_pages == count) {
+	if (region && region_is_stale(region)) {
+		region_drop(region);
+	} else if (region && region->mapped && region->addr == addr &&
+		   region->n_pages == count) {
 		r = munmap(addr, size) < 0 ? -errno : 0;
 		if (r == 0)
 			region_drop(region);
