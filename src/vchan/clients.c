@@ -18,6 +18,7 @@
  */
 #include <errno.h>
 #include <sched.h>
+#include <time.h>
 
 #include "vchan/private.h"
 
@@ -244,13 +245,30 @@ enum vchan_state vchan_tx_look(struct vchan *v)
 	return vchan_is_settled(v, state) ? state : decide(v);
 }
 
+/*
+ * The reader holds tx_busy only for as long as a flush takes; but if it has lost the
+ * processor to us meanwhile, a real-time thread, yielding does not give it back.
+ */
+#define YIELDS_MAX 64
+
+static void wait_for_tx(struct vchan *v)
+{
+	const struct timespec moment = { .tv_nsec = 50000 };
+
+	for (int i = 0; !take_tx(v); i++) {
+		if (i < YIELDS_MAX)
+			sched_yield();
+		else
+			nanosleep(&moment, NULL);
+	}
+}
+
 enum vchan_state vchan_tx_enter(struct vchan *v)
 {
 	enum vchan_state state;
 
-	/* Another thread holds it only for as long as a flush takes. */
-	while (v->is_server && !take_tx(v))
-		sched_yield();
+	if (v->is_server)
+		wait_for_tx(v);
 	state = vchan_tx_look(v);
 	if (v->flush_due)
 		flush(v);

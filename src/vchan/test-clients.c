@@ -11,6 +11,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "shm/shm.h"
@@ -182,6 +184,45 @@ static void a_writer_heeds_nothing_that_it_has_dealt_with(void **state)
 	assert_int_equal(libxenvchan_is_open(server), 1);
 }
 
+static atomic_int writer_id;
+
+static void *sends(void *arg)
+{
+	fake_host_set_domain(SERVER);
+	atomic_store(&writer_id, gettid());
+	welcome();
+	return NULL;
+}
+
+/* Asleep, as the system has it; running and ready to run are 'R'. */
+static bool is_asleep(int id)
+{
+	char path[64], state = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", id);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%*d (%*[^)]) %c", &state), 1);
+	fclose(f);
+	return state == 'S';
+}
+
+/* Else a writer of a higher priority keeps it from ever being through. */
+static void a_writer_lets_a_reader_run_that_decides(void **state)
+{
+	pthread_t writer;
+
+	(void)vchan_tx_enter(vchan_of(server)); /* the reader, in fact */
+	atomic_store(&writer_id, 0);
+	assert_int_equal(pthread_create(&writer, NULL, sends, NULL), 0);
+	while (!atomic_load(&writer_id) || !is_asleep(atomic_load(&writer_id)))
+		sched_yield();
+	vchan_tx_leave(vchan_of(server));
+	pthread_join(writer, NULL);
+	expect_welcome();
+}
+
 /* The threads themselves, for a race detector: an answer to each of many clients. */
 
 #define CLIENTS 300
@@ -264,6 +305,7 @@ int main(void)
 		T(a_writer_learns_of_a_client_that_only_the_reader_saw_go),
 		T(what_only_the_reader_saw_is_done_when_the_writer_leaves),
 		T(a_writer_heeds_nothing_that_it_has_dealt_with),
+		T(a_writer_lets_a_reader_run_that_decides),
 		T(two_threads_serve_clients_in_turn),
 		T(two_threads_of_a_persistent_server_do_so),
 	};
