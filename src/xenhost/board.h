@@ -25,7 +25,7 @@
 /* Ports that one handle can have: a page of words. */
 #define HANDLE_N_PORTS (BOARD_PAGE_SIZE / sizeof(struct port_word))
 
-/* The calls that can be made to fail; the names are in fault-kind.c. */
+/* The calls that can be made to fail; the names are in fault.c. */
 enum fault_kind {
 	FAULT_ANY, /* matches every call */
 	FAULT_EVTCHN_OPEN,
