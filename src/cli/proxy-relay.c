@@ -9,7 +9,7 @@
 /* How often both directions may move before it is another session's turn. */
 #define ROUNDS 8
 
-static bool is_empty(const struct relay_buffer *b)
+static bool is_empty(const struct proxy_relay_buffer *b)
 {
 	return b->from == b->to;
 }
@@ -24,8 +24,8 @@ static bool is_end(int err)
 	return err == EPIPE || err == EHOSTDOWN;
 }
 
-void relay_begin(struct relay *r, struct libxenvchan *vchan, int in, int out,
-		 bool whole)
+void proxy_relay_begin(struct proxy_relay *r, struct libxenvchan *vchan, int in,
+		       int out, bool whole)
 {
 	r->vchan = vchan;
 	r->in = in;
@@ -40,7 +40,7 @@ void relay_begin(struct relay *r, struct libxenvchan *vchan, int in, int out,
 	r->again = true;
 }
 
-void relay_take_event(struct relay *r)
+void proxy_relay_take_event(struct proxy_relay *r)
 {
 	/* An end or a failure is found by reading, after what came before. */
 	(void)libxenvchan_poll(r->vchan, 0, 0);
@@ -48,13 +48,13 @@ void relay_take_event(struct relay *r)
 
 /* Each of the four: how many bytes it moved, or negative errno of the vchan. */
 
-static int read_in(struct relay *r)
+static int read_in(struct proxy_relay *r)
 {
 	ssize_t n;
 
 	if (r->in_ended || !is_empty(&r->up))
 		return 0;
-	n = read(r->in, r->up.data, RELAY_BUFFER);
+	n = read(r->in, r->up.data, PROXY_RELAY_BUFFER);
 	if (n < 0 && is_transient(errno))
 		return 0;
 	/* A local end that failed has ended: it cannot be told apart for the
@@ -67,7 +67,7 @@ static int read_in(struct relay *r)
 	return (int)n;
 }
 
-static int write_vchan(struct relay *r)
+static int write_vchan(struct proxy_relay *r)
 {
 	int n;
 
@@ -82,13 +82,13 @@ static int write_vchan(struct relay *r)
 	return n;
 }
 
-static int read_vchan(struct relay *r)
+static int read_vchan(struct proxy_relay *r)
 {
 	int n;
 
 	if (r->down_ended || !is_empty(&r->down))
 		return 0;
-	n = libxenvchan_read(r->vchan, r->down.data, RELAY_BUFFER);
+	n = libxenvchan_read(r->vchan, r->down.data, PROXY_RELAY_BUFFER);
 	if (n < 0 && !is_end(errno))
 		return -errno;
 	if (n < 0) {
@@ -103,14 +103,14 @@ static int read_vchan(struct relay *r)
 	return n;
 }
 
-void relay_hung_up(struct relay *r)
+void proxy_relay_hung_up(struct proxy_relay *r)
 {
 	r->refused = true;
 	r->lost = r->lost || !is_empty(&r->down);
 	r->down.from = r->down.to;
 }
 
-static int write_out(struct relay *r)
+static int write_out(struct proxy_relay *r)
 {
 	ssize_t n;
 
@@ -125,7 +125,7 @@ static int write_out(struct relay *r)
 		  r->down.to - r->down.from);
 	if (n < 0) {
 		if (!is_transient(errno))
-			relay_hung_up(r);
+			proxy_relay_hung_up(r);
 		return 0;
 	}
 	r->down.from += (size_t)n;
@@ -133,7 +133,7 @@ static int write_out(struct relay *r)
 }
 
 /* Passes the end of each direction on. 0, or negative errno of the vchan. */
-static int pass_ends(struct relay *r)
+static int pass_ends(struct proxy_relay *r)
 {
 	int told;
 
@@ -157,36 +157,37 @@ static int pass_ends(struct relay *r)
 }
 
 /* So that a library that looks but once after a close loses nothing. */
-static bool ring_is_empty(struct relay *r)
+static bool ring_is_empty(struct proxy_relay *r)
 {
 	return libxenvchan_buffer_space(r->vchan) == 1 << r->vchan->write.order;
 }
 
-static enum relay_result judge(struct relay *r)
+static enum proxy_relay_result judge(struct proxy_relay *r)
 {
 	enum libxenvchan_state state = libxenvchan_state(r->vchan);
 	bool up_ended = r->in_ended && is_empty(&r->up);
 
 	if (!is_empty(&r->down))
-		return RELAY_GOES_ON;
+		return PROXY_RELAY_GOES_ON;
 	if (r->peer_gone) {
 		if (state == LIBXENVCHAN_DIED || state == LIBXENVCHAN_GONE)
-			return RELAY_PEER_DIED;
+			return PROXY_RELAY_PEER_DIED;
 		if (!is_empty(&r->up) || !ring_is_empty(r))
-			return RELAY_UNDELIVERED;
+			return PROXY_RELAY_UNDELIVERED;
 	} else if (!up_ended) {
-		return RELAY_GOES_ON;
+		return PROXY_RELAY_GOES_ON;
 	} else if (!r->down_ended &&
 		   (!(r->refused || r->whole) || !ring_is_empty(r))) {
-		return RELAY_GOES_ON;
+		return PROXY_RELAY_GOES_ON;
 	}
-	return r->lost ? RELAY_REFUSED : RELAY_DONE;
+	return r->lost ? PROXY_RELAY_REFUSED : PROXY_RELAY_DONE;
 }
 
-static int move(struct relay *r)
+static int move(struct proxy_relay *r)
 {
-	static int (*const moves[])(struct relay *) = { read_in, write_vchan,
-							read_vchan, write_out };
+	static int (*const moves[])(struct proxy_relay *) = {
+		read_in, write_vchan, read_vchan, write_out
+	};
 	int moved = 0;
 
 	for (size_t i = 0; i < sizeof(moves) / sizeof(*moves); i++) {
@@ -199,7 +200,7 @@ static int move(struct relay *r)
 	return moved;
 }
 
-enum relay_result relay_step(struct relay *r)
+enum proxy_relay_result proxy_relay_step(struct proxy_relay *r)
 {
 	int n = 1;
 
@@ -209,14 +210,14 @@ enum relay_result relay_step(struct relay *r)
 	if (n >= 0)
 		n = pass_ends(r) ?: n;
 	if (n >= 0)
-		return r->again ? RELAY_GOES_ON : judge(r);
+		return r->again ? PROXY_RELAY_GOES_ON : judge(r);
 	r->error = -n;
-	return RELAY_FAILED;
+	return PROXY_RELAY_FAILED;
 }
 
-struct relay_wish relay_wish(const struct relay *r)
+struct proxy_relay_wish proxy_relay_wish(const struct proxy_relay *r)
 {
-	struct relay_wish w = { -1, -1, !r->peer_gone };
+	struct proxy_relay_wish w = { -1, -1, !r->peer_gone };
 
 	if (!r->in_ended && is_empty(&r->up))
 		w.in = POLLIN;

@@ -6,8 +6,8 @@
  *	in  --read--> up   --libxenvchan_write--> peer     its end: shutdown, FIN
  *	out <-write-- down <--libxenvchan_read--- peer     its end: SHUT_WR, close
  *
- * Nothing here waits: relay_step() moves what can be moved, and then says what
- * to wait for. Memory is the two buffers, however slow either side is.
+ * Nothing here waits: proxy_relay_step() moves what can be moved, and then says
+ * what to wait for. Memory is the two buffers, however slow either side is.
  */
 #ifndef XENCHAN_CLI_PROXY_RELAY_H
 #define XENCHAN_CLI_PROXY_RELAY_H
@@ -18,29 +18,29 @@
 
 #include "libxenvchan-ext.h"
 
-#define RELAY_BUFFER ((size_t)32 << 10)
+#define PROXY_RELAY_BUFFER ((size_t)32 << 10)
 
-enum relay_result {
-	RELAY_GOES_ON,
+enum proxy_relay_result {
+	PROXY_RELAY_GOES_ON,
 	/* Both directions have ended, in whatever order. */
-	RELAY_DONE,
+	PROXY_RELAY_DONE,
 	/* The peer closed before it had taken everything. */
-	RELAY_UNDELIVERED,
+	PROXY_RELAY_UNDELIVERED,
 	/* The local end went before it had taken everything. */
-	RELAY_REFUSED,
+	PROXY_RELAY_REFUSED,
 	/* The peer's process or domain ended: what came may be cut short. */
-	RELAY_PEER_DIED,
+	PROXY_RELAY_PEER_DIED,
 	/* The vchan failed; errno in `error`. */
-	RELAY_FAILED,
+	PROXY_RELAY_FAILED,
 };
 
-struct relay_buffer {
+struct proxy_relay_buffer {
 	size_t from, to;
-	char data[RELAY_BUFFER];
+	char data[PROXY_RELAY_BUFFER];
 };
 
-struct relay {
-	/* As given to relay_begin(); borrowed. */
+struct proxy_relay {
+	/* As given to proxy_relay_begin(); borrowed. */
 	struct libxenvchan *vchan; /* not blocking */
 	int in, out; /* not blocking; may be the same. A pipe `out` is closed,
 		      * and -1, once all is written there */
@@ -50,7 +50,7 @@ struct relay {
 	int error;
 
 	/* Its own. */
-	struct relay_buffer up, down;
+	struct proxy_relay_buffer up, down;
 	bool in_ended;   /* the local end sends no more */
 	bool finished;   /* and the peer has been told */
 	bool down_ended; /* the peer sends no more, and all was read */
@@ -61,27 +61,27 @@ struct relay {
 	bool again;      /* there may be more to do at once */
 };
 
-void relay_begin(struct relay *r, struct libxenvchan *vchan, int in, int out,
-		 bool whole);
+void proxy_relay_begin(struct proxy_relay *r, struct libxenvchan *vchan, int in,
+		       int out, bool whole);
 
 /* The event descriptor of the vchan was readable. */
-void relay_take_event(struct relay *r);
+void proxy_relay_take_event(struct proxy_relay *r);
 
 /* Moves what can be moved, for a bounded while. */
-enum relay_result relay_step(struct relay *r);
+enum proxy_relay_result proxy_relay_step(struct proxy_relay *r);
 
 /*
  * What to wait for, as poll(2) has it: events for `in` and `out`, or -1 for a
  * descriptor that is not to be polled. A hang-up that is found there is to be
- * told by relay_hung_up().
+ * told by proxy_relay_hung_up().
  */
-struct relay_wish {
+struct proxy_relay_wish {
 	int in, out;
 	bool vchan; /* and for its event descriptor */
 };
-struct relay_wish relay_wish(const struct relay *r);
+struct proxy_relay_wish proxy_relay_wish(const struct proxy_relay *r);
 
 /* Nobody reads `out` any more. */
-void relay_hung_up(struct relay *r);
+void proxy_relay_hung_up(struct proxy_relay *r);
 
 #endif

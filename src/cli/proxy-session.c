@@ -32,20 +32,21 @@ static void close_all(struct proxy_session *s)
 	close_local(s);
 }
 
-static void finish(struct proxy_session *s, enum session_end end, int error)
+static void finish(struct proxy_session *s, enum proxy_session_end end,
+		   int error)
 {
 	close_all(s);
 	s->end = end;
 	s->error = error;
-	s->state = SESSION_OVER;
+	s->state = PROXY_SESSION_OVER;
 	s->deadline_ns = s->retry_ns = DEADLINE_NEVER;
 	if (!s->pid)
 		return;
-	s->state = SESSION_REAPING;
+	s->state = PROXY_SESSION_REAPING;
 	s->stage = 0;
 	s->deadline_ns = deadline_in(GRACE);
 	/* As a terminal does whose other end has gone. */
-	if (end != SESSION_DONE)
+	if (end != PROXY_SESSION_DONE)
 		kill(-s->pid, SIGHUP);
 }
 
@@ -59,7 +60,7 @@ static struct proxy_session *make(const struct proxy_options *o,
 	/* The buffers are not touched before they are used. */
 	s->options = o;
 	s->logger = logger;
-	s->end = SESSION_DONE;
+	s->end = PROXY_SESSION_DONE;
 	s->error = 0;
 	s->nonce = s->id = 0;
 	s->told = false;
@@ -74,23 +75,23 @@ static struct proxy_session *make(const struct proxy_options *o,
 	return s;
 }
 
-struct proxy_session *session_new(const struct proxy_options *o,
-				  struct xentoollog_logger *logger, int in,
-				  int out)
+struct proxy_session *proxy_session_new(const struct proxy_options *o,
+					struct xentoollog_logger *logger,
+					int in, int out)
 {
 	struct proxy_session *s = make(o, logger);
 
 	if (!s)
 		return NULL;
-	s->state = SESSION_ASKING;
+	s->state = PROXY_SESSION_ASKING;
 	s->in = in;
 	s->out = out;
 	return s;
 }
 
-struct proxy_session *session_new_server(const struct proxy_options *o,
-					 struct xentoollog_logger *logger,
-					 const char *path)
+struct proxy_session *proxy_session_new_server(const struct proxy_options *o,
+					       struct xentoollog_logger *logger,
+					       const char *path)
 {
 	struct proxy_session *s = make(o, logger);
 
@@ -101,45 +102,47 @@ struct proxy_session *session_new_server(const struct proxy_options *o,
 	if (!s->vchan || libxenvchan_event_fd(s->vchan) < 0) {
 		int err = errno;
 
-		session_free(s);
+		proxy_session_free(s);
 		errno = err;
 		return NULL;
 	}
-	s->state = SESSION_WAITING;
+	s->state = PROXY_SESSION_WAITING;
 	return s;
 }
 
-void session_connect(struct proxy_session *s, const char *path)
+void proxy_session_connect(struct proxy_session *s, const char *path)
 {
 	s->vchan =
 		libxenvchan_connect(s->logger, (int)s->options->domain, path);
 	if (!s->vchan || libxenvchan_event_fd(s->vchan) < 0) {
-		finish(s, SESSION_NO_VCHAN, errno);
+		finish(s, PROXY_SESSION_NO_VCHAN, errno);
 		return;
 	}
-	s->state = SESSION_CONNECTING;
+	s->state = PROXY_SESSION_CONNECTING;
 	s->retry_ns = 0;
 }
 
-void session_ask_again(struct proxy_session *s)
+void proxy_session_ask_again(struct proxy_session *s)
 {
-	if (s->state != SESSION_ASKING && s->state != SESSION_CONNECTING)
+	if (s->state != PROXY_SESSION_ASKING &&
+	    s->state != PROXY_SESSION_CONNECTING)
 		return;
 	libxenvchan_close(TAKE_PTR(s->vchan));
-	s->state = SESSION_ASKING;
+	s->state = PROXY_SESSION_ASKING;
 	s->told = false;
 	s->id = 0;
 }
 
-void session_refuse(struct proxy_session *s, int error)
+void proxy_session_refuse(struct proxy_session *s, int error)
 {
-	finish(s, SESSION_NO_VCHAN, error);
+	finish(s, PROXY_SESSION_NO_VCHAN, error);
 }
 
 static void begin_moving(struct proxy_session *s)
 {
-	relay_begin(&s->relay, s->vchan, s->in, s->out, s->options->compat);
-	s->state = SESSION_MOVING;
+	proxy_relay_begin(&s->relay, s->vchan, s->in, s->out,
+			  s->options->compat);
+	s->state = PROXY_SESSION_MOVING;
 	s->deadline_ns = deadline_in(s->options->idle_ns);
 	s->retry_ns = DEADLINE_NEVER;
 }
@@ -148,7 +151,7 @@ static void connect_on(struct proxy_session *s)
 {
 	s->retry_ns = DEADLINE_NEVER;
 	if (libxenvchan_poll(s->vchan, 0, 0) < 0 && errno != EINTR)
-		finish(s, SESSION_NO_VCHAN, errno);
+		finish(s, PROXY_SESSION_NO_VCHAN, errno);
 	else if (libxenvchan_state(s->vchan) != LIBXENVCHAN_CONNECTING)
 		begin_moving(s);
 }
@@ -171,7 +174,7 @@ static void dial(struct proxy_session *s)
 	} else if (fd == -EAGAIN) {
 		s->retry_ns = deadline_in(RETRY);
 	} else {
-		finish(s, SESSION_NO_LOCAL, -fd);
+		finish(s, PROXY_SESSION_NO_LOCAL, -fd);
 	}
 }
 
@@ -180,17 +183,17 @@ static void wait_on(struct proxy_session *s)
 	enum libxenvchan_state state;
 
 	if (libxenvchan_poll(s->vchan, 0, 0) < 0 && errno != EINTR) {
-		finish(s, SESSION_NO_VCHAN, errno);
+		finish(s, PROXY_SESSION_NO_VCHAN, errno);
 		return;
 	}
 	state = libxenvchan_state(s->vchan);
 	if (state == LIBXENVCHAN_LISTENING)
 		return;
 	if (state == LIBXENVCHAN_GONE) {
-		finish(s, SESSION_PEER_DIED, 0);
+		finish(s, PROXY_SESSION_PEER_DIED, 0);
 		return;
 	}
-	s->state = SESSION_DIALING;
+	s->state = PROXY_SESSION_DIALING;
 	s->deadline_ns = deadline_in(s->options->timeout_ns);
 	dial(s);
 }
@@ -202,27 +205,27 @@ static void look_for_hang_up(struct proxy_session *s, const struct pollfd *fds)
 	/* What it has sent before is still to be read. */
 	if (at >= 0 && s->relay.in_ended &&
 	    (fds[at].revents & (POLLHUP | POLLERR)))
-		relay_hung_up(&s->relay);
+		proxy_relay_hung_up(&s->relay);
 }
 
 static void move(struct proxy_session *s, const struct pollfd *fds)
 {
-	static const enum session_end ends[] = {
-		[RELAY_DONE] = SESSION_DONE,
-		[RELAY_UNDELIVERED] = SESSION_UNDELIVERED,
-		[RELAY_REFUSED] = SESSION_REFUSED,
-		[RELAY_PEER_DIED] = SESSION_PEER_DIED,
-		[RELAY_FAILED] = SESSION_NO_VCHAN,
+	static const enum proxy_session_end ends[] = {
+		[PROXY_RELAY_DONE] = PROXY_SESSION_DONE,
+		[PROXY_RELAY_UNDELIVERED] = PROXY_SESSION_UNDELIVERED,
+		[PROXY_RELAY_REFUSED] = PROXY_SESSION_REFUSED,
+		[PROXY_RELAY_PEER_DIED] = PROXY_SESSION_PEER_DIED,
+		[PROXY_RELAY_FAILED] = PROXY_SESSION_NO_VCHAN,
 	};
 	uint64_t before = s->relay.moved;
-	enum relay_result r;
+	enum proxy_relay_result r;
 
 	if (s->at_vchan >= 0 && fds[s->at_vchan].revents)
-		relay_take_event(&s->relay);
+		proxy_relay_take_event(&s->relay);
 	look_for_hang_up(s, fds);
-	r = relay_step(&s->relay);
+	r = proxy_relay_step(&s->relay);
 	s->out = s->in == s->out ? s->out : s->relay.out;
-	if (r != RELAY_GOES_ON)
+	if (r != PROXY_RELAY_GOES_ON)
 		finish(s, ends[r], s->relay.error);
 	else if (s->relay.moved != before)
 		s->deadline_ns = deadline_in(s->options->idle_ns);
@@ -236,7 +239,7 @@ static void reap(struct proxy_session *s)
 	s->retry_ns = deadline_in(RETRY);
 	if (waitpid(s->pid, NULL, WNOHANG) != 0) {
 		s->pid = 0;
-		s->state = SESSION_OVER;
+		s->state = PROXY_SESSION_OVER;
 	} else if (clock_now_ns() >= s->deadline_ns) {
 		kill(-s->pid, signals[s->stage]);
 		s->stage = 1;
@@ -247,17 +250,17 @@ static void reap(struct proxy_session *s)
 static void be_late(struct proxy_session *s)
 {
 	switch (s->state) {
-	case SESSION_ASKING:
-	case SESSION_CONNECTING:
-	case SESSION_WAITING:
-	case SESSION_DIALING:
-		finish(s, SESSION_TOO_LATE, ETIMEDOUT);
+	case PROXY_SESSION_ASKING:
+	case PROXY_SESSION_CONNECTING:
+	case PROXY_SESSION_WAITING:
+	case PROXY_SESSION_DIALING:
+		finish(s, PROXY_SESSION_TOO_LATE, ETIMEDOUT);
 		break;
-	case SESSION_MOVING:
-		finish(s, SESSION_IDLE, ETIMEDOUT);
+	case PROXY_SESSION_MOVING:
+		finish(s, PROXY_SESSION_IDLE, ETIMEDOUT);
 		break;
-	case SESSION_REAPING:
-	case SESSION_OVER:
+	case PROXY_SESSION_REAPING:
+	case PROXY_SESSION_OVER:
 		break;
 	}
 }
@@ -266,42 +269,42 @@ static void be_late(struct proxy_session *s)
  * wait for. */
 static bool is_ready(const struct proxy_session *s, const struct pollfd *fds)
 {
-	const int at[SESSION_FDS] = { s->at_vchan, s->at_in, s->at_out };
+	const int at[PROXY_SESSION_FDS] = { s->at_vchan, s->at_in, s->at_out };
 	bool polled = false;
 
-	for (int i = 0; i < SESSION_FDS; i++) {
+	for (int i = 0; i < PROXY_SESSION_FDS; i++) {
 		polled = polled || at[i] >= 0;
 		if (at[i] >= 0 && fds[at[i]].revents)
 			return true;
 	}
-	return !polled || (s->state == SESSION_MOVING && s->relay.again);
+	return !polled || (s->state == PROXY_SESSION_MOVING && s->relay.again);
 }
 
 static void step(struct proxy_session *s, const struct pollfd *fds)
 {
 	switch (s->state) {
-	case SESSION_CONNECTING:
+	case PROXY_SESSION_CONNECTING:
 		connect_on(s);
 		break;
-	case SESSION_WAITING:
+	case PROXY_SESSION_WAITING:
 		wait_on(s);
 		break;
-	case SESSION_DIALING:
+	case PROXY_SESSION_DIALING:
 		dial(s);
 		break;
-	case SESSION_MOVING:
+	case PROXY_SESSION_MOVING:
 		move(s, fds);
 		break;
-	case SESSION_REAPING:
+	case PROXY_SESSION_REAPING:
 		reap(s);
 		break;
-	case SESSION_ASKING:
-	case SESSION_OVER:
+	case PROXY_SESSION_ASKING:
+	case PROXY_SESSION_OVER:
 		break;
 	}
 }
 
-void session_step(struct proxy_session *s, const struct pollfd *fds)
+void proxy_session_step(struct proxy_session *s, const struct pollfd *fds)
 {
 	if (is_ready(s, fds))
 		step(s, fds);
@@ -318,7 +321,7 @@ static int add(struct pollfd *fds, int *n, int fd, int events)
 
 static int poll_local(struct proxy_session *s, struct pollfd *fds, int n)
 {
-	struct relay_wish w = relay_wish(&s->relay);
+	struct proxy_relay_wish w = proxy_relay_wish(&s->relay);
 
 	if (w.vchan)
 		s->at_vchan =
@@ -340,23 +343,24 @@ static void bring_forward(int64_t *due, int64_t t)
 		*due = t;
 }
 
-int session_poll(struct proxy_session *s, struct pollfd *fds, int n,
-		 int64_t *due)
+int proxy_session_poll(struct proxy_session *s, struct pollfd *fds, int n,
+		       int64_t *due)
 {
 	s->at_vchan = s->at_in = s->at_out = -1;
-	if (s->state == SESSION_CONNECTING || s->state == SESSION_WAITING)
+	if (s->state == PROXY_SESSION_CONNECTING ||
+	    s->state == PROXY_SESSION_WAITING)
 		s->at_vchan =
 			add(fds, &n, libxenvchan_event_fd(s->vchan), POLLIN);
-	if (s->state == SESSION_MOVING)
+	if (s->state == PROXY_SESSION_MOVING)
 		n = poll_local(s, fds, n);
-	if (s->state == SESSION_MOVING && s->relay.again)
+	if (s->state == PROXY_SESSION_MOVING && s->relay.again)
 		bring_forward(due, 0);
 	bring_forward(due, s->deadline_ns);
 	bring_forward(due, s->retry_ns);
 	return n;
 }
 
-void session_free(struct proxy_session *s)
+void proxy_session_free(struct proxy_session *s)
 {
 	if (!s)
 		return;

@@ -22,44 +22,45 @@ static char *session_path(struct proxy *p, uint32_t id)
 	return asprintf(&path, "%s/%u", p->base, id) < 0 ? NULL : path;
 }
 
-const char *proxy_end_text(enum session_end end)
+const char *proxy_end_text(enum proxy_session_end end)
 {
 	switch (end) {
-	case SESSION_DONE:
+	case PROXY_SESSION_DONE:
 		return "done";
-	case SESSION_TOO_LATE:
+	case PROXY_SESSION_TOO_LATE:
 		return "the other end did not come within the --timeout; does "
 		       "its proxy run, with this domain and PATH?";
-	case SESSION_IDLE:
+	case PROXY_SESSION_IDLE:
 		return "nothing moved for the time of --idle";
-	case SESSION_NO_VCHAN:
+	case PROXY_SESSION_NO_VCHAN:
 		return "its vchan failed";
-	case SESSION_NO_LOCAL:
+	case PROXY_SESSION_NO_LOCAL:
 		return "cannot reach the local end";
-	case SESSION_REFUSED:
+	case PROXY_SESSION_REFUSED:
 		return "the local end went before it had taken everything";
-	case SESSION_UNDELIVERED:
+	case PROXY_SESSION_UNDELIVERED:
 		return "the other end went before it had taken everything";
-	case SESSION_PEER_DIED:
+	case PROXY_SESSION_PEER_DIED:
 		return "the other proxy was killed, or its domain ended";
 	}
 	return "";
 }
 
 /* The others are how impatient clients end. */
-static bool is_failure(enum session_end end)
+static bool is_failure(enum proxy_session_end end)
 {
-	return end == SESSION_TOO_LATE || end == SESSION_NO_VCHAN ||
-	       end == SESSION_NO_LOCAL || end == SESSION_PEER_DIED;
+	return end == PROXY_SESSION_TOO_LATE || end == PROXY_SESSION_NO_VCHAN ||
+	       end == PROXY_SESSION_NO_LOCAL || end == PROXY_SESSION_PEER_DIED;
 }
 
 /* Once a second: others decide how often sessions fail. */
 static void note_end(struct proxy *p, const struct proxy_session *s)
 {
 	const struct proxy_options *o = &p->options;
-	const char *detail = s->end == SESSION_NO_VCHAN && p->logger.error[0]
-				     ? p->logger.error
-				     : strerror(s->error);
+	const char *detail =
+		s->end == PROXY_SESSION_NO_VCHAN && p->logger.error[0]
+			? p->logger.error
+			: strerror(s->error);
 	int64_t now = clock_now_ns();
 	char more[48] = "";
 
@@ -93,7 +94,7 @@ static void remove_session(struct proxy *p, struct proxy_session *s)
 		note_end(p, s);
 	list_remove(&s->link);
 	p->n_sessions--;
-	session_free(s);
+	proxy_session_free(s);
 }
 
 static bool has_room(const struct proxy *p)
@@ -106,7 +107,7 @@ static bool has_room(const struct proxy *p)
 bool proxy_take_client(struct proxy *p, int in, int out)
 {
 	struct proxy_session *s =
-		session_new(&p->options, &p->logger.xtl, in, out);
+		proxy_session_new(&p->options, &p->logger.xtl, in, out);
 
 	if (!s)
 		return false;
@@ -139,16 +140,16 @@ static void connect_session(struct proxy *p, struct proxy_session *s,
 
 	s->id = id;
 	if (path)
-		session_connect(s, path);
+		proxy_session_connect(s, path);
 	else
-		session_refuse(s, ENOMEM);
+		proxy_session_refuse(s, ENOMEM);
 }
 
 static void ask(struct proxy *p, struct proxy_session *s)
 {
 	struct control_message m = { CONTROL_OPEN, 0, s->nonce };
 
-	if (s->state != SESSION_ASKING)
+	if (s->state != PROXY_SESSION_ASKING)
 		return;
 	if (p->options.compat)
 		connect_session(p, s, 0);
@@ -165,7 +166,8 @@ static struct proxy_session *find_asking(struct proxy *p, uint64_t nonce)
 		struct proxy_session *s =
 			list_entry(l, struct proxy_session, link);
 
-		if (s->state == SESSION_ASKING && s->told && s->nonce == nonce)
+		if (s->state == PROXY_SESSION_ASKING && s->told &&
+		    s->nonce == nonce)
 			return s;
 	}
 	return NULL;
@@ -181,7 +183,7 @@ static void take_answers(struct proxy *p)
 		if (s && m.kind == CONTROL_OPENED)
 			connect_session(p, s, m.value);
 		else if (s)
-			session_refuse(s, (int)(m.value & 0xfff));
+			proxy_session_refuse(s, (int)(m.value & 0xfff));
 	}
 }
 
@@ -192,7 +194,8 @@ static void serve_at(struct proxy *p, const char *path, uint32_t id,
 {
 	struct control_message no = { CONTROL_FAILED, 0, nonce };
 	struct proxy_session *s =
-		path ? session_new_server(&p->options, &p->logger.xtl, path)
+		path ? proxy_session_new_server(&p->options, &p->logger.xtl,
+						path)
 		     : NULL;
 
 	if (!s) {
@@ -236,7 +239,7 @@ static void answer(struct proxy *p, struct proxy_session *s)
 {
 	struct control_message m = { CONTROL_OPENED, s->id, s->nonce };
 
-	if (s->state == SESSION_WAITING && !s->told && !p->options.compat)
+	if (s->state == PROXY_SESSION_WAITING && !s->told && !p->options.compat)
 		s->told = control_send(&p->control, &m);
 }
 
@@ -247,7 +250,8 @@ static void forget_requests(struct proxy *p)
 	struct list *l;
 
 	list_for_each (l, &p->sessions)
-		session_ask_again(list_entry(l, struct proxy_session, link));
+		proxy_session_ask_again(
+			list_entry(l, struct proxy_session, link));
 }
 
 static void step_control(struct proxy *p)
@@ -280,8 +284,8 @@ static void step_sessions(struct proxy *p)
 			answer(p, s);
 		else
 			ask(p, s);
-		session_step(s, p->fds);
-		if (s->state == SESSION_OVER)
+		proxy_session_step(s, p->fds);
+		if (s->state == PROXY_SESSION_OVER)
 			remove_session(p, s);
 	}
 }
@@ -313,8 +317,9 @@ static bool wait_for_anything(struct proxy *p)
 	if (p->options.compat && proxy_serves(&p->options) && has_room(p))
 		bring_forward(&due, p->compat_ns);
 	list_for_each (l, &p->sessions)
-		n = session_poll(list_entry(l, struct proxy_session, link),
-				 p->fds, n, &due);
+		n = proxy_session_poll(
+			list_entry(l, struct proxy_session, link), p->fds, n,
+			&due);
 	if (poll(p->fds, (nfds_t)n, deadline_poll_ms(due, -1)) < 0) {
 		for (int i = 0; i < n; i++)
 			p->fds[i].revents = 0;

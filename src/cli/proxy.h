@@ -43,7 +43,7 @@ struct proxy {
 	int64_t said_ns;       /* when the last note was printed */
 	unsigned int n_unsaid; /* notes since then */
 	bool over;             /* the only session of --stdio */
-	enum session_end result;
+	enum proxy_session_end result;
 };
 
 /* A client of its own: of --stdio. False: ENOMEM */
@@ -56,6 +56,6 @@ int proxy_serve_compat(struct proxy *p);
 /* Until a signal, or the end of the session of --stdio. */
 void proxy_run_sessions(struct proxy *p);
 
-const char *proxy_end_text(enum session_end end);
+const char *proxy_end_text(enum proxy_session_end end);
 
 #endif

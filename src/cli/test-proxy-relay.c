@@ -26,7 +26,7 @@
 #define RING 4096
 
 static struct libxenvchan *server, *client;
-static struct relay *relay;
+static struct proxy_relay *relay;
 static int local, relays; /* the two ends of the socket */
 static char block[RING], got[1 << 20];
 
@@ -59,7 +59,7 @@ static int set_up(void **state)
 	local = fds[0];
 	relays = fds[1];
 	relay = malloc(sizeof(*relay));
-	relay_begin(relay, server, relays, relays, false);
+	proxy_relay_begin(relay, server, relays, relays, false);
 	memset(block, 'b', sizeof(block));
 	return 0;
 }
@@ -90,30 +90,30 @@ static int tear_down(void **state)
 }
 
 /* As the owner does, as long as there is more to do at once. */
-static enum relay_result step(void)
+static enum proxy_relay_result step(void)
 {
-	enum relay_result r;
+	enum proxy_relay_result r;
 
 	fake_host_set_domain(SERVER);
 	do {
-		relay_take_event(relay);
-		r = relay_step(relay);
-	} while (r == RELAY_GOES_ON && relay->again);
+		proxy_relay_take_event(relay);
+		r = proxy_relay_step(relay);
+	} while (r == PROXY_RELAY_GOES_ON && relay->again);
 	fake_host_set_domain(CLIENT);
 	return r;
 }
 
 static void goes_on(void)
 {
-	assert_int_equal(step(), RELAY_GOES_ON);
+	assert_int_equal(step(), PROXY_RELAY_GOES_ON);
 }
 
 static void both_directions_move(void **state)
 {
-	struct relay_wish w;
+	struct proxy_relay_wish w;
 
 	goes_on();
-	w = relay_wish(relay);
+	w = proxy_relay_wish(relay);
 	assert_true(w.vchan);
 	assert_int_equal(w.in, POLLIN);
 	assert_int_equal(w.out, -1);
@@ -134,11 +134,11 @@ static void each_end_is_passed_on(void **state)
 	assert_int_equal(libxenvchan_read(client, got, 10), -1);
 	assert_int_equal(libxenvchan_state(client), LIBXENVCHAN_FINISHED);
 	/* It is not asked for more, and the other direction goes on. */
-	assert_int_equal(relay_wish(relay).in, -1);
+	assert_int_equal(proxy_relay_wish(relay).in, -1);
 	assert_int_equal(libxenvchan_write(client, "down", 4), 4);
 	goes_on();
 	assert_int_equal(libxenvchan_shutdown(client), 0);
-	assert_int_equal(step(), RELAY_DONE);
+	assert_int_equal(step(), PROXY_RELAY_DONE);
 	assert_int_equal(read(local, got, 10), 4);
 	assert_int_equal(read(local, got, 10), 0);
 }
@@ -154,7 +154,7 @@ static void the_peers_end_comes_first(void **state)
 	goes_on();
 	assert_int_equal(libxenvchan_read(client, got, 10), 4);
 	assert_int_equal(shutdown(local, SHUT_WR), 0);
-	assert_int_equal(step(), RELAY_DONE);
+	assert_int_equal(step(), PROXY_RELAY_DONE);
 }
 
 static void a_close_delivers_what_came_before(void **state)
@@ -162,7 +162,7 @@ static void a_close_delivers_what_came_before(void **state)
 	assert_int_equal(libxenvchan_write(client, "last", 4), 4);
 	assert_int_equal(shutdown(local, SHUT_WR), 0);
 	close_client();
-	assert_int_equal(step(), RELAY_DONE);
+	assert_int_equal(step(), PROXY_RELAY_DONE);
 	assert_int_equal(read(local, got, 10), 4);
 }
 
@@ -171,28 +171,28 @@ static void a_close_before_all_was_taken_is_told(void **state)
 	assert_int_equal(write(local, "up", 2), 2);
 	goes_on();
 	close_client();
-	assert_int_equal(step(), RELAY_UNDELIVERED);
+	assert_int_equal(step(), PROXY_RELAY_UNDELIVERED);
 }
 
 static void a_close_ends_a_local_end_that_has_not(void **state)
 {
 	goes_on();
 	close_client();
-	assert_int_equal(step(), RELAY_DONE);
+	assert_int_equal(step(), PROXY_RELAY_DONE);
 }
 
 static void a_killed_peer_is_told(void **state)
 {
 	goes_on();
 	fake_host_kill_process(CLIENT, 0);
-	assert_int_equal(step(), RELAY_PEER_DIED);
+	assert_int_equal(step(), PROXY_RELAY_PEER_DIED);
 }
 
 static void a_peer_that_breaks_the_protocol_ends_the_session(void **state)
 {
 	goes_on();
 	client->ring->left.prod += 2 * RING;
-	assert_int_equal(step(), RELAY_FAILED);
+	assert_int_equal(step(), PROXY_RELAY_FAILED);
 	assert_int_equal(relay->error, EPROTO);
 }
 
@@ -206,14 +206,14 @@ static void a_stuck_peer_stops_the_local_end(void **state)
 		goes_on();
 	}
 	assert_int_equal(errno, EAGAIN);
-	assert_int_equal(relay_wish(relay).in, -1);
-	assert_true(relay_wish(relay).vchan);
+	assert_int_equal(proxy_relay_wish(relay).in, -1);
+	assert_true(proxy_relay_wish(relay).vchan);
 	while ((n = libxenvchan_read(client, got, sizeof(got))) > 0) {
 		sent -= n;
 		goes_on();
 	}
 	assert_int_equal(sent, 0);
-	assert_int_equal(relay_wish(relay).in, POLLIN);
+	assert_int_equal(proxy_relay_wish(relay).in, POLLIN);
 }
 
 static void a_stuck_local_end_stops_the_peer(void **state)
@@ -224,7 +224,7 @@ static void a_stuck_local_end_stops_the_peer(void **state)
 		sent += n;
 		goes_on();
 	}
-	assert_int_equal(relay_wish(relay).out, POLLOUT);
+	assert_int_equal(proxy_relay_wish(relay).out, POLLOUT);
 	/* It does not hold up the other direction. */
 	assert_int_equal(write(local, "up", 2), 2);
 	goes_on();
@@ -242,16 +242,16 @@ static void what_a_client_sent_before_it_went_arrives(void **state)
 	close_local();
 	assert_int_equal(libxenvchan_write(client, "down", 4), 4);
 	goes_on();
-	relay_hung_up(relay);
+	proxy_relay_hung_up(relay);
 	goes_on();
 	assert_int_equal(libxenvchan_read(client, got, 10), 2);
 	/* The peer has taken all, and has not been heard. */
-	assert_int_equal(step(), RELAY_REFUSED);
+	assert_int_equal(step(), PROXY_RELAY_REFUSED);
 }
 
 static void a_peer_without_half_close_gets_a_close(void **state)
 {
-	relay_begin(relay, server, relays, relays, true);
+	proxy_relay_begin(relay, server, relays, relays, true);
 	assert_int_equal(write(local, "up", 2), 2);
 	assert_int_equal(shutdown(local, SHUT_WR), 0);
 	goes_on();
@@ -259,7 +259,7 @@ static void a_peer_without_half_close_gets_a_close(void **state)
 	goes_on();
 	assert_int_equal(libxenvchan_read(client, got, 10), 2);
 	assert_int_equal(libxenvchan_state(client), LIBXENVCHAN_OPEN);
-	assert_int_equal(step(), RELAY_DONE);
+	assert_int_equal(step(), PROXY_RELAY_DONE);
 	assert_int_equal(read(local, got, 10), 4);
 }
 
@@ -268,7 +268,7 @@ static void whether_it_knows_half_close_is_found_out(void **state)
 	/* What a client of Xen's library stores there. */
 	client->ring->srv_notify = VCHAN_NOTIFY_WRITE;
 	assert_int_equal(shutdown(local, SHUT_WR), 0);
-	assert_int_equal(step(), RELAY_DONE);
+	assert_int_equal(step(), PROXY_RELAY_DONE);
 }
 
 static void a_pipe_is_closed_at_its_end(void **state)
@@ -276,7 +276,7 @@ static void a_pipe_is_closed_at_its_end(void **state)
 	int fds[2];
 
 	assert_int_equal(pipe(fds), 0);
-	relay_begin(relay, server, relays, fds[1], false);
+	proxy_relay_begin(relay, server, relays, fds[1], false);
 	assert_int_equal(libxenvchan_write(client, "down", 4), 4);
 	assert_int_equal(libxenvchan_shutdown(client), 0);
 	goes_on();

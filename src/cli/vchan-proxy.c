@@ -184,7 +184,7 @@ static int prepare(struct proxy *p)
 	if (p->base && asprintf(&p->control_path, "%s/control", p->base) < 0)
 		p->control_path = NULL;
 	p->fds = calloc(PROXY_AT_SESSIONS +
-				SESSION_FDS * (size_t)o->max_sessions,
+				PROXY_SESSION_FDS * (size_t)o->max_sessions,
 			sizeof(*p->fds));
 	if (!p->control_path || !p->fds)
 		return say_failure(COMMAND ": %s", strerror(ENOMEM));
@@ -224,7 +224,7 @@ static int say_result(const struct proxy *p)
 
 	if (stop_signal())
 		return STATUS_SIGNAL + stop_signal();
-	if (p->result == SESSION_DONE)
+	if (p->result == PROXY_SESSION_DONE)
 		return STATUS_DONE;
 	return say_failure(COMMAND ": domain %u, path %s: %s%s%s", o->domain,
 			   o->path, proxy_end_text(p->result),
@@ -237,7 +237,7 @@ static void deinit(struct proxy *p)
 
 	proxy_unlisten(&p->listener);
 	list_for_each_safe (l, next, &p->sessions)
-		session_free(list_entry(l, struct proxy_session, link));
+		proxy_session_free(list_entry(l, struct proxy_session, link));
 	control_deinit(&p->control);
 	remove_base(p);
 	if (p->name >= 0)
