@@ -5,6 +5,7 @@
  * arguments end with NULs.
  */
 #include <errno.h>
+#include <getopt.h>
 
 #include "base/parse.h"
 #include "cli/command.h"
@@ -49,6 +50,18 @@ static void parse_device_model(char **argv)
 	fuzz_require(r || a.n_channels <= DM_CHANNELS_MAX);
 	dm_args_deinit(&a);
 	free(dm_args_for_qemu("qemu", args));
+}
+
+/*
+ * A program parses one command line. The C library's parser remembers where in
+ * the one before it has stopped, in memory that is freed here.
+ */
+static void forget_command_line(void)
+{
+	char program[] = "xenchan", *argv[] = { program, NULL };
+
+	optind = 0;
+	(void)getopt(1, argv, "");
 }
 
 /* There is no guest: the whole command, as far as it goes then. */
@@ -110,6 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		at += strlen(text + at) + 1;
 	}
 	argv[argc] = NULL;
+	forget_command_line();
 	/* Of the first 250, the five that there were keep their numbers. */
 	if (which >= 250)
 		attach_or_detach(which & 1, argc, argv);
