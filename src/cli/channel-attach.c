@@ -180,7 +180,10 @@ static int parse_wait(struct options *o, const char *arg)
 	uint64_t ns;
 
 	if (parse_duration_ns(arg, UINT32_MAX * UINT64_C(1000000), &ns))
-		return say_usage(COMMAND, "--wait %s: not a duration", arg);
+		return say_usage(COMMAND,
+				 "--wait %s: not a duration such as 10, 500ms, "
+				 "2m",
+				 arg);
 	o->wait = true;
 	o->wait_ms = (unsigned int)(ns / 1000000);
 	return STATUS_DONE;

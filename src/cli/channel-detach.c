@@ -61,7 +61,9 @@ static int parse_timeout(struct options *o, const char *arg)
 	uint64_t ns;
 
 	if (parse_duration_ns(arg, UINT32_MAX * UINT64_C(1000000), &ns))
-		return say_usage(o->command, "--timeout %s: not a duration",
+		return say_usage(o->command,
+				 "--timeout %s: not a duration such as 10, "
+				 "500ms, 2m",
 				 arg);
 	o->timeout_ms = (unsigned int)(ns / 1000000);
 	return STATUS_DONE;
