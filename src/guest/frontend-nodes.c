@@ -23,11 +23,11 @@ static int transact(struct frontend *f,
 	for (int i = 0; i < TRANSACTION_TRIES && r == -EAGAIN; i++) {
 		xs_transaction_t t = xs_transaction_start(f->xs);
 
-		if (t == XBT_NULL)
-			return errno == ENOSPC ? fn(f, XBT_NULL)
-					       : failed_errno();
+		if (t == XBT_NULL && errno != ENOSPC)
+			return failed_errno();
 		r = fn(f, t);
-		if (!xs_transaction_end(f->xs, t, r != 0) && !r)
+		if (t != XBT_NULL && !xs_transaction_end(f->xs, t, r != 0) &&
+		    !r)
 			r = failed_errno();
 	}
 	/* Removed by the toolstack: the next look finds that. */

@@ -190,6 +190,26 @@ static void removed_nodes_stay_removed(void **state)
 	expect(f, FRONTEND_GONE, 0);
 }
 
+/* As one that a transaction would have found. */
+static void removed_nodes_are_no_error_without_a_transaction(void **state)
+{
+	_cleanup_frontend_ struct frontend *f = NULL;
+	xs_transaction_t all[32];
+	size_t n = 0;
+
+	host_attach(1, "a");
+	f = open_device(1);
+	host_unmap();
+	host_remove(1);
+	while ((all[n] = xs_transaction_start(host.xs)))
+		assert_true(++n < sizeof(all) / sizeof(*all));
+	assert_int_equal(errno, ENOSPC);
+	assert_int_equal(frontend_close(f), 0);
+	expect(f, FRONTEND_GONE, 0);
+	while (n)
+		xs_transaction_end(host.xs, all[--n], true);
+}
+
 static void what_a_dead_process_left_is_closed_first(void **state)
 {
 	_cleanup_frontend_ struct frontend *dead = NULL, *f = NULL;
@@ -418,6 +438,7 @@ int main(void)
 		TEST(an_offline_device_is_not_opened),
 		TEST(nodes_that_vanish_end_it),
 		TEST(removed_nodes_stay_removed),
+		TEST(removed_nodes_are_no_error_without_a_transaction),
 		TEST(what_a_dead_process_left_is_closed_first),
 		TEST(who_takes_the_device_meanwhile_is_asked_again),
 		TEST(a_device_that_is_another_channel_now_is_not_offered),
