@@ -145,7 +145,11 @@ bool channel_follow_reset(struct channel *c)
 	if (!console_ring_is_reset(&c->ring))
 		return false;
 	channel_forget_ring(c);
-	return !attach_ring(c, &v, &same) && !channel_resume_chunk(c, false);
+	if (attach_ring(c, &v, &same) || channel_resume_chunk(c, false))
+		return false;
+	/* That was on the page, too. */
+	channel_signal_client(c);
+	return true;
 }
 
 bool channel_connect_guest(struct channel *c, const struct channel_view *v)
@@ -154,7 +158,9 @@ bool channel_connect_guest(struct channel *c, const struct channel_view *v)
 	int r;
 
 	if (is_connected_to(c, v)) {
-		channel_follow_reset(c);
+		/* One that was never used, emptied, looks as it did. */
+		if (!channel_follow_reset(c))
+			channel_signal_client(c);
 		return true;
 	}
 	if (link_is_up(&c->link)) {

@@ -277,6 +277,32 @@ static void a_guest_that_resumes_gets_what_its_client_sends_then(void **state)
 	assert_memory_equal(data, expected, n);
 }
 
+static void a_guest_that_resumes_is_told_anew_that_nobody_is_there(void **state)
+{
+	fake->signal_client = true;
+	fake->client_gone = true;
+	die();
+	start();
+	/* Whether anything has ever gone through the ring or not. */
+	for (size_t n = 0; n <= 3000; n += 3000) {
+		serve(n);
+		assert_int_equal(shm_load_u8(&fake->page.connection),
+				 CONSOLE_DISCONNECTED);
+		empty_the_page();
+		fake->fe = CONSOLE_STATE_INITIALISED;
+		refresh();
+		assert_int_equal(shm_load_u8(&fake->page.connection),
+				 CONSOLE_DISCONNECTED);
+	}
+	/* Or if we look before it says so. */
+	fake_guest_writes(fake, 0, 1000);
+	channel_move(channel);
+	empty_the_page();
+	channel_move(channel);
+	assert_int_equal(shm_load_u8(&fake->page.connection),
+			 CONSOLE_DISCONNECTED);
+}
+
 static void a_page_that_is_not_empty_is_impossible_still(void **state)
 {
 	serve(3000);
@@ -312,6 +338,7 @@ int main(void)
 		T(a_state_that_is_no_longer_meant_is_not_written),
 		T(a_ring_that_a_resuming_guest_emptied_is_gone_on_with),
 		T(a_guest_that_resumes_gets_what_its_client_sends_then),
+		T(a_guest_that_resumes_is_told_anew_that_nobody_is_there),
 		T(a_page_that_is_not_empty_is_impossible_still),
 		T(what_clients_look_for_is_written_later),
 	};

@@ -92,6 +92,7 @@ int nodes_read_config(const struct channel_address *a, bool all,
 					.kind = CONSOLE_SOCKET,
 					.limit = fake->limit,
 					.overflow = fake->overflow,
+					.signal_client = fake->signal_client,
 					.id = "0123456789abcdef" };
 	return 0;
 }
@@ -232,7 +233,7 @@ void sink_free(struct sink *s, bool keep)
 
 bool sink_has_client(const struct sink *s)
 {
-	return true;
+	return !fake->client_gone;
 }
 
 const char *sink_path(const struct sink *s)

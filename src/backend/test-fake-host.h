@@ -32,7 +32,7 @@ struct fake_host {
 	bool mapped, bound;
 
 	/* The client, who is there from the start. */
-	bool client_full; /* it takes nothing now */
+	bool client_gone, client_full; /* it takes nothing now */
 	uint8_t got[FAKE_BYTES_MAX];
 	size_t n_got;
 	size_t n_sent, n_taken;
@@ -41,6 +41,7 @@ struct fake_host {
 	unsigned int fail_map, fail_bind, fail_sink, fail_state, fail_tty;
 	unsigned int n_map, n_errors, n_error_events; /* what was tried, said */
 
+	bool signal_client;
 	unsigned int limit; /* of the spool */
 	enum console_overflow overflow;
 	long long memory_end; /* where its file system is full */
