@@ -74,4 +74,11 @@ for document in *.md doc/*.md lab/*.md; do
 		done)
 	[ -z "$found" ] || fail "$document links to what is not there" "$found"
 done
+# A function that has moved takes its reason along.
+found=$(grep -v '^#' build-aux/coverage-reasons |
+	while read -r file function _; do
+		[ -z "$file" ] || grep -qE "^[a-z].*[ *]$function\\(" "$file" ||
+			echo "$file $function"
+	done)
+[ -z "$found" ] || fail "build-aux/coverage-reasons knows what is not there" "$found"
 exit $status
