@@ -14,13 +14,14 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "guest/process.h"
 
 /* Who comes while all sessions are taken waits here. */
 #define BACKLOG 128
 
-/* In all half a second. */
-#define LOCK_TRIES 50
+/* A busy machine may leave who holds the lock without a processor for a while. */
+#define LOCK_TIME (3 * NS_PER_S)
 #define LOCK_PAUSE_NS 10000000
 
 static int make_socket(void)
@@ -102,16 +103,18 @@ static pid_t lock_holder(int fd)
 static int lock_directory(const char *path, pid_t *holder_r)
 {
 	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	int64_t deadline = deadline_in(LOCK_TIME);
 	_cleanup_close_ int fd = -1;
 
 	strcpy(copy, path);
 	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB); i++) {
+	/* By the clock: a signal cuts a pause short. */
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
 		if (errno != EWOULDBLOCK)
 			return -errno;
-		if (i == LOCK_TRIES) {
+		if (clock_now_ns() >= deadline) {
 			*holder_r = lock_holder(fd);
 			return -EBUSY;
 		}
