@@ -55,7 +55,7 @@ def shown(key, unit="xenchanneld"):
 
 def install():
     for unit, domid, program, more in (
-            ("xenchanneld", 0, "backend/xenchanneld", "WatchdogSec=4"),
+            ("xenchanneld", 0, "backend/xenchanneld", "WatchdogSec=20"),
             ("xen-channel", 1, "cli/xenchan", "")):
         with open(f"{BUILD}/systemd/{unit}.service", encoding="ascii") as f:
             text = f.read()
