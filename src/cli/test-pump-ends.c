@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
 static void a_peer_that_leaves_bytes_in_the_ring_is_told_of(void **state)
 {
 	struct world *w = *state;

@@ -9,9 +9,9 @@ writers=$1
 [ "$writers" != both ] || writers='client server'
 for n; do :; done
 for writer in $writers; do
-	dom 1 "$CLOSE_RACE" server $writer 2 data/v "$dir/turns-$writer" $n &
+	dom 1 "$CLOSE_RACE" server "$writer" 2 data/v "$dir/turns-$writer" "$n" &
 	server=$!
-	dom 2 "$CLOSE_RACE" client $writer 1 /local/domain/1/data/v "$dir/turns-$writer" $n ||
+	dom 2 "$CLOSE_RACE" client "$writer" 1 /local/domain/1/data/v "$dir/turns-$writer" "$n" ||
 		fail "the client, of writing ${writer}s"
 	wait $server || fail "the server, of writing ${writer}s"
 done
