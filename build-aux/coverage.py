@@ -42,11 +42,13 @@ def main(report, reasons, percent):
             print(f"{e['file']:28} {reached:4} of {len(lines):4} lines  "
                   f"{100 * reached / len(lines):5.1f} %")
     print("\nNot reached:")
+    places = {}
     for e, n in missed:
-        function = function_of(e, n)
-        print(f"{e['file']}:{n} {function}: "
-              f"{reasons.get((e['file'], function), '?')}")
-    if not n_lines:
+        places.setdefault((e["file"], function_of(e, n)), []).append(str(n))
+    for (file, function), numbers in places.items():
+        print(f"{file}:{','.join(numbers)} {function}(): "
+              f"{reasons.get((file, function), '?')}")
+    if n_lines == len(missed):
         sys.exit("coverage: no line of any file: were the tests run?")
     reached = 100 * (n_lines - len(missed)) / n_lines
     print(f"\n{n_lines - len(missed)} of {n_lines} lines: {reached:.1f} %, "

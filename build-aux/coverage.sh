@@ -19,7 +19,7 @@ measure() {
 	find $build -name '*.gcda' -delete
 	meson compile -C $build >/dev/null
 	meson test -C $build --no-rebuild --print-errorlogs --suite unit \
-		--no-suite long --no-suite once
+		--no-suite long --no-suite soak --no-suite once
 }
 
 build-aux/packages.sh coverage
