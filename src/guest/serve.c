@@ -280,6 +280,15 @@ static void tear_down(struct serve *s)
 	}
 }
 
+/* As far as the host lets us: the backend is to give back what it has of ours. */
+static void close_all(struct serve *s)
+{
+	if (!s->stopping)
+		begin_stop(s);
+	while (!is_over(s) && !turn(s))
+		;
+}
+
 int serve_run(struct serve_options *o, struct lock_holder *holder_r)
 {
 	struct serve s = { .o = o,
@@ -289,10 +298,13 @@ int serve_run(struct serve_options *o, struct lock_holder *holder_r)
 			   .agents_watch = -1 };
 	int r = set_up(&s, holder_r);
 
-	if (!r)
+	if (!r) {
 		r = look(&s);
-	while (!r && !is_over(&s))
-		r = turn(&s);
+		while (!r && !is_over(&s))
+			r = turn(&s);
+		if (r)
+			close_all(&s);
+	}
 	tear_down(&s);
 	return r;
 }
