@@ -42,6 +42,7 @@ device_of() {
 }
 node() { dom 0 xenstore-read "/local/domain/1/device/console/$1" 2>/dev/null; }
 has_no_node() { ! node "$1"; }
+has_no_link() { [ ! -e "$channels/$1" ]; }
 is_node() { [ "$(node "$1")" = "$2" ]; }
 
 # A second console for people: libxl gives it no name. Its backend is ready.
@@ -90,7 +91,7 @@ wait_for got 1 "$(printf 'a\003\004\r\nz\nthrough')"
 detach org.example.one
 exec 3>&-
 end_backend 1
-[ ! -e "$channels/org.example.one" ] || fail "the link is still there"
+wait_for has_no_link org.example.one
 attach org.example.three
 equal "device of three" "$(device_of org.example.three)" 1
 backend 1
