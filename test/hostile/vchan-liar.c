@@ -172,10 +172,26 @@ static void change_nodes(struct life *f, struct dice *d)
 		xs_rm(f->xs, XBT_NULL, VICTIM_NAME);
 }
 
+/* Where, and between what: it may be long until it is seen again. */
+static void tell_of_secret(const uint8_t *memory, size_t size, size_t at)
+{
+	size_t from = at < 32 ? 0 : at - 32;
+
+	dprintf(STDOUT_FILENO, "at %zu of %zu:", at, size);
+	for (size_t i = from; i < from + 96 && i < size; i++)
+		dprintf(STDOUT_FILENO, " %02x", memory[i]);
+	dprintf(STDOUT_FILENO, "\n");
+}
+
 static void look_for_secret(const void *memory, size_t size)
 {
-	if (memory && memmem(memory, size, VICTIM_SECRET, 8))
-		_exit(LIFE_LEAKED);
+	const uint8_t *at =
+		memory ? memmem(memory, size, VICTIM_SECRET, 8) : NULL;
+
+	if (!at)
+		return;
+	tell_of_secret(memory, size, (size_t)(at - (const uint8_t *)memory));
+	_exit(LIFE_LEAKED);
 }
 
 static void release(struct life *f, void *pages, unsigned int n)
