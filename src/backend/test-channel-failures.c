@@ -1,65 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* What the real channel does when its memory or its nodes fail it. */
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <cmocka.h>
 
-#include "backend/channel-private.h"
-#include "backend/test-fake-host.h"
-
-static char dir_path[] = "/tmp/test-channel-failures.XXXXXX";
-static int dir;
-static struct channel_host host;
-static struct channel *channel;
-
-static void start(void)
-{
-	assert_int_equal(channel_new(&channel, &host, 1, 1, NULL), 0);
-}
-
-static void die(void)
-{
-	channel_free(channel);
-	channel = NULL;
-	fake_forget_process(fake);
-}
-
-static void refresh(void)
-{
-	assert_int_equal(channel_refresh(channel), 0);
-	assert_string_equal(fake->wrong, "");
-}
-
-/* As the server does. */
-static void tick(unsigned int n)
-{
-	while (n--) {
-		fake->now_ms += 1000;
-		if (channel_tick(channel))
-			refresh();
-	}
-}
-
-static int begin(void **state)
-{
-	fake = fake_new();
-	start();
-	return 0;
-}
-
-static int end(void **state)
-{
-	die();
-	unlinkat(dir, "1-1.spool", 0);
-	fake_free(fake);
-	return 0;
-}
+#include "backend/test-one-channel.h"
 
 /*
  * A full file system
@@ -76,7 +20,7 @@ static void flood(enum console_overflow policy, uint64_t *at)
 	fake->memory_end = FULL_AT;
 	fake->client_full = true;
 	die();
-	unlinkat(dir, "1-1.spool", 0);
+	one_channel_forget_spool();
 	start();
 	fake->fe = CONSOLE_STATE_INITIALISED;
 	refresh();
@@ -312,36 +256,29 @@ static void a_page_that_is_not_empty_is_impossible_still(void **state)
 	assert_int_equal(channel->state, CHANNEL_QUARANTINED);
 }
 
-static int set_up_dir(void **state)
-{
-	dir = mkdtemp(dir_path) ? open(dir_path, O_RDONLY | O_DIRECTORY) : -1;
-	host = fake_channel_host(dir);
-	return dir < 0;
-}
-
-static int tear_down_dir(void **state)
-{
-	close(dir);
-	return rmdir(dir_path);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
-		T(a_full_file_system_holds_the_guest_back),
-		T(a_full_file_system_drops_the_oldest),
-		T(a_full_file_system_drops_the_newest),
-		T(what_a_full_file_system_did_is_taken_back),
-		T(a_state_that_cannot_be_written_is_written_later),
-		T(a_quarantine_that_cannot_be_written_is_written_later),
-		T(a_state_that_is_no_longer_meant_is_not_written),
-		T(a_ring_that_a_resuming_guest_emptied_is_gone_on_with),
-		T(a_guest_that_resumes_gets_what_its_client_sends_then),
-		T(a_guest_that_resumes_is_told_anew_that_nobody_is_there),
-		T(a_page_that_is_not_empty_is_impossible_still),
-		T(what_clients_look_for_is_written_later),
+		ONE_CHANNEL_TEST(a_full_file_system_holds_the_guest_back),
+		ONE_CHANNEL_TEST(a_full_file_system_drops_the_oldest),
+		ONE_CHANNEL_TEST(a_full_file_system_drops_the_newest),
+		ONE_CHANNEL_TEST(what_a_full_file_system_did_is_taken_back),
+		ONE_CHANNEL_TEST(
+			a_state_that_cannot_be_written_is_written_later),
+		ONE_CHANNEL_TEST(
+			a_quarantine_that_cannot_be_written_is_written_later),
+		ONE_CHANNEL_TEST(
+			a_state_that_is_no_longer_meant_is_not_written),
+		ONE_CHANNEL_TEST(
+			a_ring_that_a_resuming_guest_emptied_is_gone_on_with),
+		ONE_CHANNEL_TEST(
+			a_guest_that_resumes_gets_what_its_client_sends_then),
+		ONE_CHANNEL_TEST(
+			a_guest_that_resumes_is_told_anew_that_nobody_is_there),
+		ONE_CHANNEL_TEST(a_page_that_is_not_empty_is_impossible_still),
+		ONE_CHANNEL_TEST(what_clients_look_for_is_written_later),
 	};
 
-	return cmocka_run_group_tests(tests, set_up_dir, tear_down_dir);
+	return cmocka_run_group_tests(tests, one_channel_set_up,
+				      one_channel_tear_down);
 }

@@ -3,73 +3,16 @@
  * What the real channel makes of what guest and toolstack say: from each state of
  * the guest's to each other, and at each start on what a former process left.
  */
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <cmocka.h>
 
-#include "backend/channel-private.h"
-#include "backend/test-fake-host.h"
-
-static char dir_path[] = "/tmp/test-channel-life.XXXXXX";
-static int dir;
-static struct channel_host host;
-static struct channel *channel;
-
-static void start(void)
-{
-	assert_int_equal(channel_new(&channel, &host, 1, 1, NULL), 0);
-}
-
-static void die(void)
-{
-	channel_free(channel);
-	channel = NULL;
-	fake_forget_process(fake);
-}
-
-static void refresh(void)
-{
-	assert_int_equal(channel_refresh(channel), 0);
-	assert_string_equal(fake->wrong, "");
-}
-
-/* As the server does. */
-static void tick(unsigned int n)
-{
-	while (n--) {
-		fake->now_ms += 1000;
-		if (channel_tick(channel))
-			refresh();
-	}
-}
-
-static int begin(void **state)
-{
-	fake = fake_new();
-	start();
-	return 0;
-}
-
-static int end(void **state)
-{
-	if (channel)
-		die();
-	unlinkat(dir, "1-1.spool", 0);
-	fake_free(fake);
-	return 0;
-}
+#include "backend/test-one-channel.h"
 
 static void again(void)
 {
-	end(NULL);
-	begin(NULL);
+	one_channel_end(NULL);
+	one_channel_begin(NULL);
 }
 
 /* The channel's state, its BE, and whether it holds the ring. */
@@ -241,7 +184,7 @@ static void expect_starts(const starts expected, bool forget, const char *what)
 			again();
 			serve_and_die(be, fe);
 			if (forget) {
-				unlinkat(dir, "1-1.spool", 0);
+				one_channel_forget_spool();
 				rest = be < 7 &&
 				       (fe == CONSOLE_STATE_INITIALISED ||
 					fe == CONSOLE_STATE_CONNECTED);
@@ -456,42 +399,33 @@ static void a_quarantined_channel_has_clients_after_a_start(void **state)
 	assert_string_not_equal(fake->error, "");
 }
 
-static int set_up_dir(void **state)
-{
-	if (!mkdtemp(dir_path))
-		return -1;
-	dir = open(dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	host = fake_channel_host(dir);
-	return dir < 0;
-}
-
-static int tear_down_dir(void **state)
-{
-	close(dir);
-	return rmdir(dir_path);
-}
-
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(each_state_of_the_guest_to_each),
-		T(each_state_of_the_guest_to_each_with_a_detach),
-		T(each_start_with_a_ring_on_record),
-		T(each_start_without_one),
-		T(a_start_goes_on_from_what_is_recorded),
-		T(a_ring_that_was_let_go_of_is_another_with_the_same_numbers),
-		T(a_page_that_cannot_be_mapped_at_a_start_is_mapped_later),
-		T(a_port_that_cannot_be_bound_at_a_start_is_bound_later),
-		T(a_ring_that_cannot_be_had_is_said_once_and_seldom_tried),
-		T(a_new_ring_that_cannot_be_had_is_not_called_connected),
-		T(a_detach_does_not_wait_for_ever_for_a_ring),
-		T(a_detach_waits_for_a_ring_a_little),
-		T(a_sink_that_cannot_be_opened_is_said_once_and_opened_later),
-		T(a_closed_channel_has_clients_after_a_start),
-		T(a_quarantined_channel_has_clients_after_a_start),
+		ONE_CHANNEL_TEST(each_state_of_the_guest_to_each),
+		ONE_CHANNEL_TEST(each_state_of_the_guest_to_each_with_a_detach),
+		ONE_CHANNEL_TEST(each_start_with_a_ring_on_record),
+		ONE_CHANNEL_TEST(each_start_without_one),
+		ONE_CHANNEL_TEST(a_start_goes_on_from_what_is_recorded),
+		ONE_CHANNEL_TEST(
+			a_ring_that_was_let_go_of_is_another_with_the_same_numbers),
+		ONE_CHANNEL_TEST(
+			a_page_that_cannot_be_mapped_at_a_start_is_mapped_later),
+		ONE_CHANNEL_TEST(
+			a_port_that_cannot_be_bound_at_a_start_is_bound_later),
+		ONE_CHANNEL_TEST(
+			a_ring_that_cannot_be_had_is_said_once_and_seldom_tried),
+		ONE_CHANNEL_TEST(
+			a_new_ring_that_cannot_be_had_is_not_called_connected),
+		ONE_CHANNEL_TEST(a_detach_does_not_wait_for_ever_for_a_ring),
+		ONE_CHANNEL_TEST(a_detach_waits_for_a_ring_a_little),
+		ONE_CHANNEL_TEST(
+			a_sink_that_cannot_be_opened_is_said_once_and_opened_later),
+		ONE_CHANNEL_TEST(a_closed_channel_has_clients_after_a_start),
+		ONE_CHANNEL_TEST(
+			a_quarantined_channel_has_clients_after_a_start),
 	};
 
-	return cmocka_run_group_tests(tests, set_up_dir, tear_down_dir);
+	return cmocka_run_group_tests(tests, one_channel_set_up,
+				      one_channel_tear_down);
 }
