@@ -10,7 +10,7 @@
 
 /* How long an event that is on its way may take, and one behind another */
 #define NONE_MS 300
-#define MORE_MS 20
+#define MORE_MS 120
 
 #define WAIT_MS 15000
 
