@@ -84,18 +84,28 @@ static void sysfs_deinit(const struct sysfs *s)
 	assert_int_equal(system(command), 0);
 }
 
+/* Of a device that the kernel's driver has connected. */
+static struct frontend *begin_eviction(struct sysfs *sys,
+				       struct frontend **kernel)
+{
+	struct frontend *f;
+
+	sysfs_init(sys, true);
+	sysfs_bind(sys);
+	host_attach(1, "a");
+	*kernel = open_device(1);
+	f = start(1, sys->dir);
+	expect(f, FRONTEND_EVICTING, 5);
+	return f;
+}
+
 /* The kernel frees the page when it is unbound, mapped or not. */
 static void the_kernel_is_unbound_after_the_backend_has_let_go(void **state)
 {
 	_cleanup_frontend_ struct frontend *kernel = NULL, *f = NULL;
 	struct sysfs sys;
 
-	sysfs_init(&sys, true);
-	sysfs_bind(&sys);
-	host_attach(1, "a");
-	kernel = open_device(1);
-	f = start(1, sys.dir);
-	expect(f, FRONTEND_EVICTING, 5);
+	f = begin_eviction(&sys, &kernel);
 	host_set_state(1, CONSOLE_STATE_CLOSING);
 	expect(f, FRONTEND_EVICTING, 6);
 	sysfs_expect_unbind(&sys, "");
@@ -118,12 +128,7 @@ static void an_eviction_that_came_to_nothing_is_taken_back(void **state)
 	_cleanup_frontend_ struct frontend *kernel = NULL, *f = NULL;
 	struct sysfs sys;
 
-	sysfs_init(&sys, true);
-	sysfs_bind(&sys);
-	host_attach(1, "a");
-	kernel = open_device(1);
-	f = start(1, sys.dir);
-	expect(f, FRONTEND_EVICTING, 5);
+	f = begin_eviction(&sys, &kernel);
 	assert_int_equal(frontend_close(f), 0);
 	expect(f, FRONTEND_CLOSED, 4);
 	sysfs_expect_unbind(&sys, "");
@@ -137,12 +142,7 @@ static void an_eviction_that_was_heard_of_is_not(void **state)
 	_cleanup_frontend_ struct frontend *kernel = NULL, *f = NULL;
 	struct sysfs sys;
 
-	sysfs_init(&sys, true);
-	sysfs_bind(&sys);
-	host_attach(1, "a");
-	kernel = open_device(1);
-	f = start(1, sys.dir);
-	expect(f, FRONTEND_EVICTING, 5);
+	f = begin_eviction(&sys, &kernel);
 	host_set_state(1, CONSOLE_STATE_CLOSING);
 	assert_int_equal(frontend_close(f), 0);
 	expect(f, FRONTEND_CLOSED, 5);
